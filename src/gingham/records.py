@@ -1,0 +1,118 @@
+"""The values that pass between the steps: small, frozen, checked when they are made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+__all__ = ["ImageFile", "InputRecipe", "SkipReason", "Skipped", "display_path"]
+
+Fit = Literal["crop", "squash"]
+Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
+
+
+class SkipReason(StrEnum):
+    """Why a file was left out. The codes are part of the public contract."""
+
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    UNREADABLE = "unreadable"
+    VANISHED = "vanished"
+    NOT_A_FILE = "not_a_file"
+    OUTSIDE_ROOT = "outside_root"
+    BROKEN_LINK = "broken_link"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecipe:
+    """How an image becomes the square array that a network sees.
+
+    Parameters
+    ----------
+    resolution : int
+        Side of the square, in pixels.
+    fit : {"crop", "squash"}
+        ``crop`` scales the shorter side to ``resolution / crop_fraction`` and keeps the centre;
+        ``squash`` scales the whole image to the square, whatever its aspect ratio.
+    crop_fraction : float
+        In (0, 1]; belongs to the weights. Unused by ``squash``.
+    interpolation : {"bilinear", "bicubic", "lanczos", "box"}
+        Antialiased resampling filter; belongs to the weights.
+    """
+
+    resolution: int = 224
+    fit: Fit = "crop"
+    crop_fraction: float = 0.875
+    interpolation: Interpolation = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.resolution < 1:
+            raise ValueError(f"resolution must be at least 1, not {self.resolution}")
+        if not 0 < self.crop_fraction <= 1:
+            raise ValueError(f"crop_fraction must lie in (0, 1], not {self.crop_fraction}")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the dataset, ``/``-separated; bytes that are not UTF-8 as surrogate escapes.
+    reason : SkipReason
+    detail : str
+        The reason in words.
+    """
+
+    path: str
+    reason: SkipReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One readable image file of a dataset.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the dataset, ``/``-separated; bytes that are not UTF-8 as surrogate escapes.
+    label : str
+        Its class.
+    content : str
+        BLAKE2b-128 of the file's bytes in hexadecimal: the identity of the image.
+    width, height : int
+        In pixels, as displayed (after the EXIF rotation).
+    format : str
+        ``JPEG``, ``PNG``, …, by content.
+    dhash : bytes or None
+        256-bit difference hash, 32 bytes; None where the image has too little detail to tell it from others.
+    notes : tuple of str
+        What is unusual but harmless: ``animated``, ``wrong_extension``, ``broken_exif`` …
+    """
+
+    path: str
+    label: str
+    content: str
+    width: int
+    height: int
+    format: str
+    dhash: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def display_path(path: str) -> str:
+    r"""Return ``path`` as text that can be printed and encoded: undecodable bytes and controls escaped.
+
+    >>> display_path("striped/a\nb.jpg")
+    'striped/a\\nb.jpg'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
