@@ -1,0 +1,6 @@
+"""``python -m gingham``."""
+
+from gingham.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A project as Python sees it: each verb of :mod:`gingham.workflow` as a method, with the same results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gingham.config import Config, load_config
+from gingham.project import ProjectFolder
+
+if TYPE_CHECKING:
+    from gingham.workflow import (
+        Comparison,
+        Diagnosis,
+        EvaluateResult,
+        FeaturesResult,
+        InitResult,
+        Progress,
+        RunList,
+        RunResult,
+        SampleResult,
+        SplitResult,
+        TrainResult,
+    )
+
+__all__ = ["Project"]
+
+StrPath = str | os.PathLike[str]
+
+
+class Project:
+    """A folder in which a user works.
+
+    Parameters
+    ----------
+    root : str or path
+        Its ``gingham.toml`` is read where there is one; nothing is written before a verb is called.
+    environment : mapping of str to str, optional
+        ``GINGHAM_*`` variables that override the file; default: those of the process.
+    progress : callable, optional
+        Called as ``progress(step, done, total)`` while a verb works.
+
+    Examples
+    --------
+    >>> Project("my-project").parameters().svm.folds
+    5
+    """
+
+    def __init__(
+        self, root: StrPath = ".", *, environment: Mapping[str, str] | None = None, progress: Progress | None = None
+    ) -> None:
+        self.folder = ProjectFolder(root)
+        self._environment = os.environ if environment is None else environment
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.folder.root)!r})"
+
+    def parameters(self, overrides: Mapping[str, Any] | None = None) -> Config:
+        """Return the parameters in force: ``gingham.toml``, then the environment, then ``overrides``.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown parameter or a value that is not allowed.
+        """
+        return load_config(self.folder.config_file, self._environment, overrides)
+
+    def init(self, overrides: Mapping[str, Any] | None = None) -> InitResult:
+        """Write ``gingham.toml`` with every parameter; an existing one is left as it is.
+
+        Raises
+        ------
+        UsageError
+            If there is one already.
+        """
+        from gingham import workflow
+
+        return workflow.init(self.folder, self.parameters(overrides))
+
+    def sample(self, directory: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> SampleResult:
+        """Write the built-in example dataset into ``directory``, by default the project's ``dataset``."""
+        from gingham import workflow
+
+        return workflow.sample(self.folder, self.parameters(overrides), directory, self._progress)
+
+    def split(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> SplitResult:
+        """Divide the images into train and test; see :func:`gingham.workflow.split`."""
+        from gingham import workflow
+
+        return workflow.split(self.folder, self.parameters(overrides), images, self._progress)
+
+    def featurize(
+        self,
+        images: StrPath | None = None,
+        output: StrPath | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> FeaturesResult:
+        """Compute the features of every image; see :func:`gingham.workflow.featurize`."""
+        from gingham import workflow
+
+        return workflow.featurize(self.folder, self.parameters(overrides), images, output, self._progress)
+
+    def train(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> TrainResult:
+        """Train the classifier; see :func:`gingham.workflow.train`."""
+        from gingham import workflow
+
+        return workflow.train(self.folder, self.parameters(overrides), images, self._progress)
+
+    def evaluate(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> EvaluateResult:
+        """Measure the classifier on the test images; see :func:`gingham.workflow.evaluate`."""
+        from gingham import workflow
+
+        return workflow.evaluate(self.folder, self.parameters(overrides), images, self._progress)
+
+    def run(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> RunResult:
+        """Do all that is not up to date, record it, write a report; see :func:`gingham.workflow.run`."""
+        from gingham import workflow
+
+        return workflow.run(self.folder, self.parameters(overrides), images, self._progress, self._environment)
+
+    def runs(self) -> RunList:
+        """Return the runs of this project, newest first."""
+        from gingham import workflow
+
+        return workflow.runs(self.folder)
+
+    def show(self, run: str = "latest") -> RunResult:
+        """Return one run by its id, the beginning of its id, or ``latest``."""
+        from gingham import workflow
+
+        return workflow.show(self.folder, run)
+
+    def compare(self, a: str, b: str = "latest") -> Comparison:
+        """Compare two runs on the same test images; see :func:`gingham.workflow.compare`."""
+        from gingham import workflow
+
+        return workflow.compare(self.folder, a, b)
+
+    def doctor(self, overrides: Mapping[str, Any] | None = None) -> Diagnosis:
+        """Say what is installed and which engine, precision and weights will be used."""
+        from gingham import workflow
+
+        return workflow.doctor(self.folder, self.parameters(overrides))

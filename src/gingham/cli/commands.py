@@ -1,0 +1,156 @@
+"""The commands: each parses, makes one call, and renders what comes back."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from cyclopts import App, Parameter
+
+from gingham import __version__
+from gingham.cli import render
+from gingham.cli.progress import ProgressBar
+from gingham.config import Config
+
+__all__ = ["app"]
+
+HELP = """From a folder of images to a trained classifier, and the truth about how good it is.
+
+Try it: `gingham sample`, then `gingham run`. With your own images, one sub-folder per class: `gingham run FOLDER`.
+"""
+
+app = App(name="gingham", help=HELP, version=__version__)
+runs_app = App(name="runs", help="List, show and compare the runs of a project.")
+app.command(runs_app)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """What every command accepts."""
+
+    project: Path = Path()
+    """The project's folder."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print exactly one JSON object to standard output."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """No progress on standard error."""
+
+
+COMMON = Common()
+Parameters = Annotated[Config | None, Parameter(name="*", group="Parameters")]
+Images = Annotated[Path | None, Parameter(help="Folder with one sub-folder of images per class, instead of `dataset`.")]
+
+
+class Result(Protocol):
+    """What every verb returns."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object."""
+
+
+def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any], str], **arguments: Any) -> None:
+    """Call a verb of the project and print its result, as JSON or in words."""
+    from gingham.api import Project
+
+    overrides = config.model_dump(exclude_unset=True) if config else {}
+    with ProgressBar(common.quiet) as progress:
+        project = Project(common.project, environment=os.environ, progress=progress)
+        result: Result = getattr(project, verb)(**arguments, **({"overrides": overrides} if config is not None else {}))
+    print(json_module.dumps(result.to_json(), ensure_ascii=True) if common.json else words(result))  # noqa: T201
+
+
+@app.command
+def init(*, common: Common = COMMON, config: Parameters = None) -> None:
+    """Write gingham.toml: every parameter, its default, one line of help."""
+    _call(common, config, "init", render.init)
+
+
+@app.command
+def sample(directory: Path | None = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Write the built-in example dataset: 428 pictures of dotted, leopard and striped garments.
+
+    Parameters
+    ----------
+    directory
+        Where to; without it, `dataset` of the project (images/sample).
+    """
+    _call(common, config, "sample", render.sample, directory=directory)
+
+
+@app.command
+def split(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Divide the images into train and test: stratified, near-duplicates kept on one side."""
+    _call(common, config, "split", render.split, images=images)
+
+
+@app.command
+def featurize(
+    images: Images = None, /, *, output: Path | None = None, common: Common = COMMON, config: Parameters = None
+) -> None:
+    """Compute the features of every image with the pretrained network.
+
+    Parameters
+    ----------
+    output
+        Also write the float32 matrix, paths and labels to this .npz file.
+    """
+    _call(common, config, "featurize", render.featurize, images=images, output=output)
+
+
+@app.command
+def train(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Train the classifier; cross-validation inside the training set chooses C."""
+    _call(common, config, "train", render.train, images=images)
+
+
+@app.command
+def evaluate(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Measure the classifier on the test images, with intervals."""
+    _call(common, config, "evaluate", render.evaluate, images=images)
+
+
+@app.command
+def run(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Do all that is not yet up to date, then write a report. This is the main job."""
+    _call(common, config, "run", render.run, images=images)
+
+
+@runs_app.command(name="list")
+def runs_list(*, common: Common = COMMON) -> None:
+    """List the runs, newest first."""
+    _call(common, None, "runs", render.runs)
+
+
+@runs_app.command(name="show")
+def runs_show(run: str = "latest", /, *, common: Common = COMMON) -> None:
+    """Show one run.
+
+    Parameters
+    ----------
+    run
+        Its id, the beginning of its id, or `latest`.
+    """
+    _call(common, None, "show", render.show, run=run)
+
+
+@runs_app.command(name="compare")
+def runs_compare(a: str, b: str = "latest", /, *, common: Common = COMMON) -> None:
+    """Compare two runs on the same test images: metrics, parameters, significance, images that flipped.
+
+    Parameters
+    ----------
+    a, b
+        Ids, beginnings of ids, or `latest`.
+    """
+    _call(common, None, "compare", render.compare, a=a, b=b)
+
+
+@app.command
+def doctor(*, common: Common = COMMON, config: Parameters = None) -> None:
+    """Say what is installed, which engine will run, and which weights are here."""
+    _call(common, config, "doctor", render.doctor)

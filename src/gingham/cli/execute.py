@@ -1,0 +1,73 @@
+"""Run one command: every error becomes a sentence and an exit status, every result goes where it was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+from pydantic import ValidationError
+
+from gingham.config import explain
+from gingham.errors import ConfigError, GinghamError, UnavailableError, UsageError
+
+__all__ = ["execute"]
+
+INTERRUPTED = 130
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run the command that ``arguments`` spell, and return its exit status.
+
+    0 done; 2 wrong usage or configuration; 3 the data cannot be used; 4 something is not installed or not found;
+    1 a bug; 130 interrupted.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    as_json = "--json" in arguments
+    try:
+        from gingham.cli.commands import app
+
+        app(list(arguments), exit_on_error=False, print_error=False)
+    except KeyboardInterrupt:
+        print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (GinghamError, CycloptsError, ValidationError, OSError) as error:
+        return _report(_as_gingham_error(error), as_json)
+    except Exception as error:
+        traceback.print_exc()
+        message = f"This is a bug in Gingham, not your mistake: {type(error).__name__}: {error}"
+        return _report(GinghamError(message), as_json)
+    return 0
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _as_gingham_error(error: Exception) -> GinghamError:
+    if isinstance(error, GinghamError):
+        return error
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return UnavailableError(f"{where}{error.strerror or error}.")
+    causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
+    invalid = next((cause for cause in causes if isinstance(cause, ValidationError)), None)
+    if invalid is not None:
+        return ConfigError(explain(invalid.errors()[0]))
+    message = str(error).strip()
+    return UsageError(f"{message} `gingham --help` lists the commands, `gingham COMMAND --help` its options.")
+
+
+def _report(error: GinghamError, as_json: bool) -> int:
+    print(f"gingham: {error}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        body = {"type": type(error).__name__, "message": str(error), "exit_status": error.exit_status}
+        print(json.dumps({"error": body}))  # noqa: T201
+    return error.exit_status

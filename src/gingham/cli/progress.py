@@ -1,0 +1,71 @@
+"""Progress on standard error: a live bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+__all__ = ["ProgressBar"]
+
+SECONDS_BETWEEN_LINES = 5.0
+WORDS = {
+    "scan": "Reading images",
+    "split": "Splitting",
+    "featurize": "Computing features",
+    "train": "Training",
+    "evaluate": "Evaluating",
+    "report": "Writing the report",
+    "sample": "Rendering the sample",
+}
+
+
+class ProgressBar:
+    """What the verbs call with (step, done, total).
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._live: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._started: dict[str, float] = {}
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> ProgressBar:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+            self._live = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` of a step are finished."""
+        if self.quiet:
+            return
+        now = time.monotonic()
+        elapsed = now - self._started.setdefault(step, now)
+        rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.5 and done else ""
+        words = WORDS.get(step, step)
+        if self._live is not None:
+            if step not in self._tasks:
+                self._tasks[step] = self._live.add_task(words, total=total, rate="")
+            self._live.update(self._tasks[step], completed=done, total=total, rate=rate)
+        elif now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = f", {elapsed / done * (total - done):,.0f} s left" if rate else ""
+            print(f"{words}: {done:,} of {total:,}{', ' + rate if rate else ''}{left}", file=sys.stderr)  # noqa: T201

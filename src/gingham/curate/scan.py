@@ -1,0 +1,226 @@
+"""Look at every file of a dataset once: which are images, what identifies each, and which must be left out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gingham.curate.dhash import dhash
+from gingham.errors import DataError, ImageError, did_you_mean
+from gingham.executors import map_ordered
+from gingham.images import decode, open_bytes
+from gingham.project import KnownFile
+from gingham.records import ImageFile, Skipped, SkipReason, display_path
+
+__all__ = ["Dataset", "Scan", "content_hash", "list_files", "scan"]
+
+HASHED_SIDE = 64
+IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
+IGNORED_FOLDERS = frozenset({"__macosx"})
+RULES = 1  # raise it when decoding or hashing changes: everything is then read again
+PASSING = frozenset({SkipReason.UNREADABLE, SkipReason.VANISHED})  # may be different next time
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a folder of images holds.
+
+    Parameters
+    ----------
+    root : Path
+    classes : tuple of str
+        Names of the sub-folders of ``root``, sorted; a class may have no readable image.
+    files : tuple of ImageFile
+        Every readable image, sorted by path.
+    skipped : tuple of Skipped
+        Every file that was left out, sorted by path.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[ImageFile, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass
+class Scan:
+    """A dataset as it is now, and how that differs from what was known of it before.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    changed : dict of str to KnownFile
+        What is new or different, by path.
+    gone : set of str
+        Paths that were known and are no longer there.
+    """
+
+    dataset: Dataset
+    changed: dict[str, KnownFile] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+
+def content_hash(data: bytes) -> str:
+    """Return the BLAKE2b-128 of a file's bytes in hexadecimal: what identifies an image.
+
+    >>> content_hash(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
+    """Walk a dataset. A class is a folder directly in ``root``; files at any depth below it belong to it.
+
+    Hidden files and folders and what operating systems strew (``Thumbs.db``, ``__MACOSX``, …) are passed over, and
+    so are files directly in ``root``, which have no class. Links to folders are followed inside ``root`` only.
+
+    Returns
+    -------
+    classes : tuple of str
+    paths : list of str
+        Relative to ``root``, ``/``-separated, sorted by their bytes.
+    skipped : list of Skipped
+        Linked folders that lead outside ``root``, nowhere, or back to themselves.
+
+    Raises
+    ------
+    DataError
+        If ``root`` is missing or is not a folder.
+    """
+    if not root.is_dir():
+        siblings = [entry.name for entry in root.parent.iterdir() if entry.is_dir()] if root.parent.is_dir() else []
+        state = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(
+            f"The images folder {display_path(str(root))} {state}.{did_you_mean(root.name, siblings)} It must hold one "
+            "sub-folder of images per class. `gingham sample` makes one to try; `gingham run FOLDER` uses your own."
+        )
+    real_root = root.resolve()
+    classes: list[str] = []
+    paths: list[str] = []
+    skipped: list[Skipped] = []
+
+    def walk(folder: Path, prefix: str, ancestors: tuple[Path, ...]) -> None:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            skipped.append(Skipped(prefix.rstrip("/"), SkipReason.UNREADABLE, error.strerror or "cannot be listed"))
+            return
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") or name.lower() in IGNORED_FILES:
+                continue
+            if not entry.is_dir():
+                if prefix:
+                    paths.append(prefix + name)
+                continue
+            if name.lower() in IGNORED_FOLDERS:
+                continue
+            if not prefix:
+                classes.append(name)
+            target = Path(entry.path).resolve() if entry.is_symlink() else ancestors[-1] / name
+            if not target.is_relative_to(real_root):
+                skipped.append(
+                    Skipped(prefix + name, SkipReason.OUTSIDE_ROOT, "a link to a folder outside the dataset")
+                )
+            elif target in ancestors:
+                skipped.append(Skipped(prefix + name, SkipReason.BROKEN_LINK, "a link to a folder that holds it"))
+            else:
+                walk(Path(entry.path), f"{prefix}{name}/", (*ancestors, target))
+
+    walk(root, "", (real_root,))
+    return tuple(classes), paths, skipped
+
+
+def scan(
+    root: Path,
+    known: Mapping[str, KnownFile],
+    *,
+    max_pixels: int,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Callable[[Mapping[str, KnownFile]], None] | None = None,
+) -> Scan:
+    """Read every new or changed file of a dataset; trust what is known of the others.
+
+    Parameters
+    ----------
+    root : Path
+    known : mapping of str to KnownFile
+        What an earlier scan found, by path.
+    max_pixels : int
+        Larger images are skipped as ``too_large``.
+    workers : int
+        Threads.
+    progress : callable, optional
+        Called with the numbers of files done and in all.
+    checkpoint : callable, optional
+        Called from time to time with what was found since the last call, so that an interrupted scan goes on.
+
+    Raises
+    ------
+    DataError
+        If ``root`` is missing or is not a folder.
+    """
+    classes, paths, skipped_folders = list_files(root)
+    stamps = {path: _stamp(root, path, max_pixels) for path in paths}
+    stale = [path for path in paths if path not in known or _is_stale(known[path], stamps[path])]
+    by_content = {
+        entry.outcome.content: entry.outcome for entry in known.values() if isinstance(entry.outcome, ImageFile)
+    }
+
+    def look(path: str) -> KnownFile:
+        return KnownFile(stamps[path], _examine(root, path, max_pixels, by_content))
+
+    result = Scan(Dataset(root, classes, (), ()), gone=set(known) - set(paths))
+    pending: dict[str, KnownFile] = {}
+    for done, (path, entry) in enumerate(_in_order(look, stale, workers), start=1):
+        result.changed[path] = pending[path] = entry
+        if progress:
+            progress(done, len(stale))
+        if checkpoint and len(pending) >= 2000:
+            checkpoint(pending)
+            pending = {}
+    outcomes = [(result.changed.get(path) or known[path]).outcome for path in paths]
+    result.dataset = Dataset(
+        root,
+        classes,
+        tuple(outcome for outcome in outcomes if isinstance(outcome, ImageFile)),
+        tuple(skipped_folders + [outcome for outcome in outcomes if isinstance(outcome, Skipped)]),
+    )
+    return result
+
+
+def _in_order(look: Callable[[str], KnownFile], paths: list[str], workers: int) -> Iterator[tuple[str, KnownFile]]:
+    return zip(paths, map_ordered(look, paths, workers=workers, window=8 * workers), strict=True)
+
+
+def _stamp(root: Path, path: str, max_pixels: int) -> str:
+    try:
+        status = (root / path).stat()
+    except OSError:
+        return "gone"
+    return f"{RULES} {max_pixels} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
+def _is_stale(entry: KnownFile, stamp: str) -> bool:
+    passing = isinstance(entry.outcome, Skipped) and entry.outcome.reason in PASSING
+    return passing or entry.stamp != stamp
+
+
+def _examine(root: Path, path: str, max_pixels: int, by_content: Mapping[str, ImageFile]) -> ImageFile | Skipped:
+    label, _, name = path.partition("/")
+    try:
+        data = open_bytes(root / path, root=root)
+        content = content_hash(data)
+        if (same := by_content.get(content)) and same.path.rpartition(".")[2] == path.rpartition(".")[2]:
+            return ImageFile(path, label, content, same.width, same.height, same.format, same.dhash, same.notes)
+        image = decode(data, min_side=HASHED_SIDE, max_pixels=max_pixels, name=name)
+    except ImageError as error:
+        return Skipped(path, error.reason, display_path(error.detail))
+    return ImageFile(
+        path, label, content, image.width, image.height, image.format, dhash(image.rgb), tuple(image.notes)
+    )
