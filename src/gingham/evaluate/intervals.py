@@ -31,9 +31,7 @@ def _z(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def wilson_interval(
-    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
-) -> tuple[FloatArray, FloatArray]:
+def wilson_interval(successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Return Wilson's score interval of each proportion ``successes / trials``.
 
     Parameters
@@ -99,7 +97,7 @@ def auc_interval(
     --------
     >>> low, high = auc_interval([1.0], [20], [20])
     >>> f"{low[0]:.2f} {high[0]:.2f}"
-    '0.87 1.00'
+    '0.90 1.00'
     """
     area = np.atleast_1d(np.asarray(auc, float))
     m = np.asarray(positives, float)

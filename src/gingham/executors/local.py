@@ -63,9 +63,7 @@ def map_ordered(
     return _results(function, iter(items), workers, window)
 
 
-def _results(
-    function: Callable[[Item], Result], items: Iterator[Item], workers: int, window: int
-) -> Iterator[Result]:
+def _results(function: Callable[[Item], Result], items: Iterator[Item], workers: int, window: int) -> Iterator[Result]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="gingham")
     pending: deque[Future[Result]] = deque()
     try:

@@ -108,9 +108,7 @@ class LiteArchitecture:
         yield _Layer(f"{prefix}.conv_dw", f"{prefix}.bn{1 + expand}", inner, inner, stage.kernel, stride, groups=inner)
         skip = 2 + expand if stride == 1 and channels == out else 0
         project = "conv_pwl" if expand else "conv_pw"
-        yield _Layer(
-            f"{prefix}.{project}", f"{prefix}.bn{2 + expand}", inner, out, relu=False, residual_from=skip
-        )
+        yield _Layer(f"{prefix}.{project}", f"{prefix}.bn{2 + expand}", inner, out, relu=False, residual_from=skip)
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return timm's name and the shape of every tensor but the classifier's, in the checkpoint's order."""

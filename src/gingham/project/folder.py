@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,7 +109,6 @@ class ProjectFolder:
 
     def _sweep(self) -> None:
         """Remove what killed processes left half-written; only the holder of the lock may."""
-        shutil.rmtree(self.staging, ignore_errors=True)
         for folder in (self.root, self.state, self.heads, self.backbones):
             for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
                 leftover.unlink(missing_ok=True)

@@ -71,13 +71,13 @@ class Index:
 
     def _open(self) -> None:
         self._connection = sqlite3.connect(self.file, timeout=30, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise UnavailableError(
                 f"{self.file} was written by a newer Gingham. Upgrade with `pip install -U gingham`."
             )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         if version == 0:
             self._connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 

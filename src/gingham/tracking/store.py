@@ -11,15 +11,17 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gingham.errors import UnavailableError, UsageError, did_you_mean
 from gingham.project.files import disk_errors, sync_folder
-from gingham.tracking.index import BrokenRunError, RunIndex, RunSummary, read_record
-from gingham.tracking.record import RunRecord
+from gingham.tracking.index import RECORD_NAME, BrokenRunError, RunIndex, RunSummary, read_record
+from gingham.tracking.record import RUN_ID, RunRecord
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["RunListing", "RunStore", "RunSummary", "StagedRun"]
-
-RECORD_NAME = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ class RunStore:
                 except (Timeout, FileExistsError):
                     lock.release()
                     continue
+                except BaseException:
+                    lock.release()
+                    raise
                 # The other order would let a process publish this name between the look and the reservation.
                 if not self.folder(run_id).exists():
                     break
@@ -138,7 +143,7 @@ class RunStore:
             raise UsageError(f"The run {record.run_id} is there already: {final}")
         with disk_errors(final):
             names = [path.relative_to(staging_dir).as_posix() for path in staging_dir.rglob("*") if path.is_file()]
-            record = record.model_copy(update={"files": tuple(sorted({*names, RECORD_NAME}))})
+            record = RunRecord.model_validate({**record.to_dict(), "files": sorted({*names, RECORD_NAME})})
             (staging_dir / RECORD_NAME).write_text(record.to_json(), encoding="utf-8")
             _sync_tree(staging_dir)
             self.runs_dir.mkdir(parents=True, exist_ok=True)
@@ -181,7 +186,9 @@ class RunStore:
         if run == "latest":
             finished = [each.run_id for each in listing.runs if each.status == "finished"]
             if not finished:
-                raise UnavailableError(f"There is no finished run in {self.runs_dir} yet. Type `gingham run` to make one.")
+                raise UnavailableError(
+                    f"There is no finished run in {self.runs_dir} yet. Type `gingham run` to make one."
+                )
             return self._read(finished[0])
         if run in known:
             return self._read(run)
@@ -192,7 +199,9 @@ class RunStore:
             shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
             raise UsageError(f"{len(matches)} runs begin with `{run}`: {shown}. Type more of the name.")
         if not known:
-            raise UnavailableError(f"There is no run `{run}`: {self.runs_dir} holds none yet. Type `gingham run` to make one.")
+            raise UnavailableError(
+                f"There is no run `{run}`: {self.runs_dir} holds none yet. Type `gingham run` to make one."
+            )
         broken = [warning for warning in listing.warnings if run and f"/{run}" in warning]
         reason = f" {broken[0]}" if broken else did_you_mean(run, known)
         raise UnavailableError(f"There is no run `{run}`.{reason} Type `gingham runs list` to see them all.")
@@ -214,7 +223,9 @@ class RunStore:
 
         removed = []
         for root in self._roots():
-            for path in sorted({file.with_suffix("") for file in root.glob("*") if not file.name.startswith(".")}):
+            for path in sorted({file.with_suffix("") for file in root.glob("*")}):
+                if RUN_ID.fullmatch(path.name) is None:
+                    continue
                 lock = FileLock(_lock_file(path), timeout=0, thread_local=False)
                 try:
                     lock.acquire()
@@ -258,8 +269,11 @@ def _lock_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _discard(path: Path, lock: object) -> None:
-    ...
+def _discard(path: Path, lock: BaseFileLock) -> None:
+    """Remove a staged folder and its lock file; what resists is left to the next cleaning."""
+    shutil.rmtree(path, ignore_errors=True)
+    _lock_file(path).unlink(missing_ok=True)
+    lock.release()
 
 
 def _sync_tree(root: Path) -> None:

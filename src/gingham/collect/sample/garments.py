@@ -69,11 +69,22 @@ class _Cut:
 
 
 CUTS: dict[str, _Cut | None] = {
-    "t-shirt": _Cut((0.5, 0.8), (2.7, 3.1), (0.76, 0.86), (0.78, 0.92), ("crew", "vee", "scoop"), ("plain", "plain", "pocket")),
-    "blouse": _Cut((1.3, 1.95), (2.7, 3.2), (0.72, 0.85), (0.78, 0.98), ("collar", "vee"), ("buttons", "buttons", "pocket")),
+    "t-shirt": _Cut(
+        (0.5, 0.8), (2.7, 3.1), (0.76, 0.86), (0.78, 0.92), ("crew", "vee", "scoop"), ("plain", "plain", "pocket")
+    ),
+    "blouse": _Cut(
+        (1.3, 1.95), (2.7, 3.2), (0.72, 0.85), (0.78, 0.98), ("collar", "vee"), ("buttons", "buttons", "pocket")
+    ),
     "sweater": _Cut((1.85, 2.0), (2.6, 3.0), (0.84, 0.95), (0.8, 0.9), ("crew", "turtle", "vee"), ribbed=True),
     "hoodie": _Cut((1.9, 2.0), (2.8, 3.1), (0.88, 0.98), (0.84, 0.94), ("hood",), ("kangaroo", "zip"), ribbed=True),
-    "dress": _Cut((0.0, 0.9), (4.0, 5.2), (0.6, 0.7), (1.15, 1.8), ("scoop", "vee", "crew", "collar"), ("plain", "belt", "buttons")),
+    "dress": _Cut(
+        (0.0, 0.9),
+        (4.0, 5.2),
+        (0.6, 0.7),
+        (1.15, 1.8),
+        ("scoop", "vee", "crew", "collar"),
+        ("plain", "belt", "buttons"),
+    ),
     "vest": _Cut((0.0, 0.0), (2.6, 3.0), (0.7, 0.84), (0.76, 0.92), ("scoop", "vee"), ("plain", "plain", "buttons")),
     "skirt": None,
     "scarf": None,
@@ -112,7 +123,9 @@ def sheet(rng: np.random.Generator, reach: float) -> list[Part]:
     elif extra == "seam":
         tilt = rng.uniform(-0.2, 0.2)
         path = [(x - tilt, -reach), (x, 0.0), (x + tilt, reach)]
-        parts.append(Part(limb([(px + reach, py) for px, py in path], [reach] * 3), angle=rng.uniform(-0.5, 0.5), lift=0.03))
+        parts.append(
+            Part(limb([(px + reach, py) for px, py in path], [reach] * 3), angle=rng.uniform(-0.5, 0.5), lift=0.03)
+        )
     elif extra == "hem":
         y = rng.uniform(0.2, 0.5)
         parts.append(Part(limb([(-reach, y), (0, y + 0.05), (reach, y)], [0.1] * 3), "trim", lift=0.03, ribbed=True))
@@ -210,7 +223,12 @@ def _neck(neck: str, wide: float, deep: float, right: Point, left: Point) -> lis
     if neck == "collar":
         flaps = []
         for side in (-1, 1):
-            flap = [(side * (wide + 0.02), -0.06), (side * (wide + 0.12), 0.14), (side * 0.3, 0.52), (side * 0.03, deep)]
+            flap = [
+                (side * (wide + 0.02), -0.06),
+                (side * (wide + 0.12), 0.14),
+                (side * 0.3, 0.52),
+                (side * 0.03, deep),
+            ]
             flaps.append(Part(curve(flap, corners=(0, 1, 2, 3)), "collar", angle=side * 0.6, folds="none", lift=0.04))
         return flaps
     if neck == "turtle":
@@ -291,10 +309,14 @@ def _scarf(rng: np.random.Generator, worn: bool) -> list[Part]:
         end_x, end_y = path[-1]
         for k in np.linspace(-1.05, 1.05, 9):
             tip = (end_x + k * wide + rng.normal(0, 0.03), end_y + rng.uniform(0.18, 0.26))
-            fringe = limb([(end_x + k * wide, end_y - 0.02), (end_x + k * wide, end_y + 0.1), tip], [0.03, 0.025, 0.012])
+            fringe = limb(
+                [(end_x + k * wide, end_y - 0.02), (end_x + k * wide, end_y + 0.1), tip], [0.03, 0.025, 0.012]
+            )
             parts.append(Part(fringe, "trim", folds="none", lift=0.02))
     loop = [(-0.62, -0.1), (-0.3, 0.22), (0.0, 0.32), (0.3, 0.22), (0.62, -0.1)]
-    parts.append(Part(limb(loop, [0.2, 0.32, 0.36, 0.32, 0.2], rounded=True), angle=1.2, folds="limb", girth=0.0, lift=0.1))
+    parts.append(
+        Part(limb(loop, [0.2, 0.32, 0.36, 0.32, 0.2], rounded=True), angle=1.2, folds="limb", girth=0.0, lift=0.1)
+    )
     return parts
 
 
@@ -312,5 +334,3 @@ def _folded(rng: np.random.Generator, worn: bool) -> list[Part]:  # noqa: ARG001
         parts += _neck("collar", 0.36, 0.32, (0.36, 0.0), (-0.36, 0.0))
         parts += _placket(0.0, 0.32, 1.5 + high, rng)
     return parts
-
-

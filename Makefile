@@ -1,0 +1,40 @@
+# Everything sets itself up: a virtual environment in .venv, made again only when pyproject.toml or the lock changes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: demo test lint bench docs clean
+
+demo: .venv/.base  ## the main job on the built-in sample
+	$(BIN)/gingham sample --project demo
+	$(BIN)/gingham run --project demo
+
+test: .venv/.dev lint  ## every check and every test that this machine can run
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev  ## ratios against named alternatives; writes benchmarks/RESULTS.md
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks
+
+docs: .venv/.base  ## the pages that are generated from the code
+	$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf .venv demo build dist
+
+.venv/.base: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(PIP) --editable .
+	touch $@
+
+.venv/.dev: .venv/.base
+	$(PIP) --editable ".[train,mlflow]" --group dev
+	./tools/browser
+	touch $@

@@ -1,0 +1,229 @@
+"""Results in words, for a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gingham.records import display_path
+
+if TYPE_CHECKING:
+    from gingham.evaluate import Metrics
+    from gingham.workflow import (
+        Comparison,
+        DatasetSummary,
+        Diagnosis,
+        EvaluateResult,
+        FeaturesResult,
+        InitResult,
+        RunList,
+        RunResult,
+        SampleResult,
+        SplitResult,
+        TrainResult,
+    )
+
+SHOWN = 5
+
+
+def init(result: InitResult) -> str:
+    """Say where the parameters file is."""
+    return f"Wrote {_near(result.path)}. To use your own images, change its `dataset` line, then type `gingham run`."
+
+
+def sample(result: SampleResult) -> str:
+    """Say what the sample holds and what to type next."""
+    parts = ", ".join(f"{count} {name}" for name, count in result.per_class.items())
+    return (
+        f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {_near(result.directory)}.\n"
+        "Now type `gingham run`."
+    )
+
+
+def split(result: SplitResult) -> str:
+    """Show how many images of each class train and test."""
+    data = result.dataset
+    rows = [(display_path(c), str(data.train_per_class[c]), str(data.test_per_class[c])) for c in data.classes]
+    return "\n\n".join([_table(("class", "train", "test"), rows), _dataset(data)])
+
+
+def featurize(result: FeaturesResult) -> str:
+    """Say how many features there are and how fast they came."""
+    rate = f", {result.images_per_second:,.0f} images/s" if result.images_per_second else ""
+    lines = [
+        f"{result.images:,} images, {result.n_features:,} features each: {result.backbone} at {result.resolution} pixels, "
+        f"{result.engine}{rate}; {result.from_cache:,} from the cache."
+    ]
+    if result.recomputed:
+        lines.append(f"{result.recomputed} damaged cache entries were found and computed again.")
+    if result.output:
+        lines.append(f"Wrote {_near(result.output)}.")
+    return "\n".join(lines)
+
+
+def train(result: TrainResult) -> str:
+    """Show the accuracy of every C in cross-validation."""
+    rows = [
+        (f"{c:g}", f"{accuracy:.1%}", "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
+    ]
+    table = _table(("C", "accuracy in cross-validation", ""), rows)
+    return f"Trained on {result.dataset.train:,} images.\n\n{table}\n\n`gingham run` tests it and writes a report."
+
+
+def evaluate(result: EvaluateResult) -> str:
+    """Show how good the classifier is."""
+    return _metrics(result.metrics, result.dataset.classes)
+
+
+def run(result: RunResult) -> str:
+    """Say in words that a layman understands how good the classifier is, and where the report lies."""
+    record, data = result.record, result.record.dataset
+    lines = [f"Run {result.run_id}" + (": nothing has changed since, so nothing was done again." if result.up_to_date else "")]
+    skipped = Counter(item.reason for item in data.skipped)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+    lines.append(
+        f"{data.images:,} images in {len(data.classes)} classes: learned from {data.train:,}, tested on {data.test:,}."
+        + (f" Left out {sum(skipped.values())}: {reasons}." if skipped else "")
+    )
+    lines += ["", _metrics(result.metrics, data.classes), ""]
+    lines += [f"Note: {warning}" for warning in [*record.warnings, *result.warnings]]
+    lines += [f"Report  {_near(result.report)}", f"Model   {_near(result.model)}"]
+    return "\n".join(lines)
+
+
+def show(result: RunResult) -> str:
+    """Show one run."""
+    record = result.record
+    rows = [(name, str(value)) for name, value in sorted(_flat(record.parameters))]
+    made = f"{record.created:%Y-%m-%d %H:%M:%S} UTC, {record.seconds.get('total', 0):.1f} s"
+    files = ", ".join(record.files)
+    return "\n\n".join([run(result), f"Made    {made}\nFiles   {files}", _table(("parameter", "value"), rows)])
+
+
+def runs(result: RunList) -> str:
+    """List the runs, one a line."""
+    if not result.runs:
+        return "\n".join([*result.warnings, "No runs yet. Type `gingham run`."])
+    rows = []
+    for each in result.runs:
+        record = each.record
+        metrics = record.metrics
+        accuracy = f"{metrics['accuracy']:.1%}" if "accuracy" in metrics else record.status
+        low, high = metrics.get("accuracy_ci") or (None, None)
+        interval = f"{low:.1%} to {high:.1%}" if low is not None else ""
+        setup = f"{record.classifier}, {record.backbone} {record.resolution}"
+        rows.append((record.run_id, display_path(record.dataset.name), setup, accuracy, interval))
+    table = _table(("run", "dataset", "classifier", "accuracy", "95 % interval"), rows)
+    return "\n".join([table, *(f"Note: {warning}" for warning in result.warnings)])
+
+
+def compare(result: Comparison) -> str:
+    """Show two runs side by side and say whether they differ."""
+    names = [("accuracy", "accuracy"), ("class_averaged_accuracy", "class-averaged accuracy"), ("macro_auc", "macro AUC"),
+             ("log_loss", "log loss"), ("expected_calibration_error", "calibration error")]  # fmt: skip
+    a, b = result.a.metrics, result.b.metrics
+    rows = [(words, _number(getattr(a, name)), _number(getattr(b, name))) for name, words in names]
+    parts = [result.predictions.verdict, _table(("", f"A {result.a.run_id}", f"B {result.b.run_id}"), rows)]
+    if result.parameters:
+        changed = [(name, str(values[0]), str(values[1])) for name, values in result.parameters.items()]
+        parts.append(_table(("parameter", "A", "B"), changed))
+    for title, flips in (
+        ("Right in A, wrong in B", result.predictions.broken),
+        ("Wrong in A, right in B", result.predictions.mended),
+    ):
+        shown = [f"  {display_path(f.path)}: {display_path(f.label)}, A {f.predicted_a}, B {f.predicted_b}" for f in flips[:10]]
+        more = [f"  and {len(flips) - 10} more; --json lists all"] if len(flips) > 10 else []
+        parts.append("\n".join([f"{title}: {len(flips)}", *shown, *more]))
+    return "\n\n".join(parts)
+
+
+def doctor(result: Diagnosis) -> str:
+    """Show what is installed and what will be used."""
+    engine = [(name, str(value)) for name, value in result.engine.items()]
+    weights = [(name, str(value)) for name, value in result.weights.items()]
+    extras = [(name, "installed" if not command else f"not installed: {command}") for name, command in result.extras.items()]
+    parts = [
+        _table(("machine", ""), [(name, str(value)) for name, value in result.machine.items()]),
+        _table(("engine", ""), engine),
+        _table(("weights", ""), weights),
+        _table(("package", "version"), list(result.packages.items())),
+        _table(("extra", ""), extras),
+        "\n".join(f"Problem: {problem}" for problem in result.problems) or "All is well.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
+    low, high = metrics.accuracy_ci
+    lines = [f"Of 100 new images like these, expect about {metrics.accuracy * 100:.0f} to be recognised "
+             f"({low * 100:.0f} to {high * 100:.0f})."]  # fmt: skip
+    if metrics.train_accuracy is not None:
+        lines.append(
+            f"Accuracy {metrics.accuracy:.1%} on the test images, {metrics.train_accuracy:.1%} on the training images; "
+            f"averaged over classes {metrics.class_averaged_accuracy:.1%}."
+        )
+    if metrics.n_without_leaks is not None and metrics.accuracy_without_leaks is not None:
+        lines.append(
+            f"Without test images that are nearly training images: {metrics.accuracy_without_leaks:.1%} "
+            f"of {metrics.n_without_leaks:,}."
+        )
+    worst = sorted((c for c in classes if metrics.per_class_accuracy.get(c) is not None),
+                   key=lambda c: metrics.per_class_accuracy[c] or 0)  # fmt: skip
+    rows = [
+        (display_path(c), _percent(metrics.per_class_accuracy[c]), _interval(metrics.per_class_accuracy_ci[c]),
+         _number(metrics.auc.get(c)))
+        for c in worst[:20]
+    ]  # fmt: skip
+    lines += ["", _table(("class", "accuracy", "95 % interval", "AUC"), rows)]
+    if len(worst) > 20:
+        lines.append(f"and {len(worst) - 20} classes with higher accuracy; the report shows them.")
+    return "\n".join(lines)
+
+
+def _dataset(data: DatasetSummary) -> str:
+    lines = [f"{data.images:,} images: {data.train:,} train, {data.test:,} test."]
+    if data.skipped:
+        lines.append(f"Left out {len(data.skipped)}:")
+        lines += [f"  {display_path(item.path)}: {item.reason}" for item in data.skipped[:SHOWN]]
+        lines += [f"  and {len(data.skipped) - SHOWN} more; --json lists all"] if len(data.skipped) > SHOWN else []
+    for groups, words in ((data.duplicates, "groups of duplicates"), (data.conflicts, "pictures under two labels")):
+        if groups:
+            lines.append(f"{len(groups)} {words}, such as {', '.join(map(display_path, groups[0][:3]))}.")
+    return "\n".join([*lines, *(f"Note: {warning}" for warning in data.warnings)])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(value: tuple[float, float] | None) -> str:
+    return "–" if value is None else f"{value[0]:.1%} to {value[1]:.1%}"
+
+
+def _flat(table: dict[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _near(path: Path) -> str:
+    """Return a path relative to the current folder where it lies below it."""
+    here = Path.cwd()
+    return display_path(str(path.relative_to(here) if path.is_relative_to(here) else os.path.normpath(path)))

@@ -1,0 +1,219 @@
+"""Cloth in light: folds as a height field, shading from its slope, the pattern carried along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gingham.collect.sample.garments import Part
+from gingham.collect.sample.patterns import Pattern
+from gingham.collect.sample.raster import Box, Canvas, Field, blur, bounds, mask, resize
+
+__all__ = ["Cloth", "Light", "Placement"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """One main light.
+
+    Parameters
+    ----------
+    towards : tuple of float
+        Unit vector to the light; x right, y down, z to the viewer.
+    key, ambient : float
+        Strength of the main light on a surface that faces it, and of the light from everywhere.
+    tint, shade : float32 arrays of shape (3,)
+        Colour of what is lit and of what lies in shadow, about 1.
+    """
+
+    towards: tuple[float, float, float]
+    key: float
+    ambient: float
+    tint: Array
+    shade: Array
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Light:
+        """Draw a light from above, from any side, hard or soft."""
+        side, height = rng.uniform(-1.3, 1.3), rng.uniform(0.55, 1.15)
+        towards = (np.cos(height) * np.sin(side), -np.cos(height) * np.cos(side), np.sin(height))
+        ambient = rng.uniform(0.42, 0.66)
+        warmth = rng.normal(0, 0.035)
+        tint = np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
+        return cls(tuple(float(c) for c in towards), (1 - ambient) / towards[2], ambient, tint, tint[::-1].copy())
+
+    def offset(self, distance: float) -> tuple[float, float]:
+        """Return where the shadow of something ``distance`` above the ground falls."""
+        x, y, z = self.towards
+        return -x / z * distance, -y / z * distance
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where garment units lie in the picture: pixels = centre + matrix @ units."""
+
+    centre: tuple[float, float]
+    matrix: Array
+
+    @property
+    def scale(self) -> float:
+        """Pixels a unit."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix))))
+
+    def pixels(self, points: Array) -> Array:
+        """Map points, shape (n, 2), from garment units to pixels."""
+        return (points @ self.matrix.T + np.array(self.centre)).astype(np.float32)
+
+    def units(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Map pixels to garment units."""
+        (a, b), (c, d) = np.linalg.inv(self.matrix).astype(np.float32)
+        x, y = x - np.float32(self.centre[0]), y - np.float32(self.centre[1])
+        return a * x + b * y, c * x + d * y
+
+
+class Cloth:
+    """A material with a pattern, its folds and its sheen: paints parts of garments.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    light : Light
+    fills : mapping of str to Pattern or float32 array of shape (3,)
+        What each `Part.fill` looks like.
+    depth : float
+        How deep the folds are; 1 is a worn cotton shirt.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, light: Light, fills: Mapping[str, Pattern | Array], depth: float = 1.0
+    ) -> None:
+        self._light, self._fills, self._depth = light, fills, depth
+        self._noise = Field(rng)
+        self._grain = rng.uniform(0.006, 0.03)
+        self._knit = rng.uniform(0.04, 0.09) if rng.random() < 0.3 else 0.0
+        self._gloss = rng.uniform(0.1, 0.35) if rng.random() < 0.2 else 0.0
+        self._pleats = rng.uniform(3.0, 8.0)
+        self._crease = rng.uniform(0.4, 1.2)
+        self._slant = rng.uniform(-0.5, 0.5)
+        self._origin = rng.uniform(0, 20, 2).astype(np.float32)
+        self._rng = rng
+
+    def paint(self, canvas: Canvas, part: Part, place: Placement, order: int = 0) -> None:
+        """Paint one part, and before it the shadow that it casts."""
+        outline = place.pixels(part.outline)
+        scale = place.scale
+        if part.lift:
+            softness = max(1.0, part.lift * scale * 1.2)
+            canvas.shade(outline, self._light.offset(part.lift * scale * 0.7), softness, 0.42)
+        box = bounds(outline, canvas.shape)
+        if box is None:
+            return
+        cover = mask(outline, box)
+        rows, columns = np.nonzero(cover)
+        if len(rows) == 0:
+            return
+        shape, slope_x, slope_y = self._relief(part, place, box, cover, order)
+        x, y = place.units((columns + box.left).astype(np.float32) + 0.5, (rows + box.top).astype(np.float32) + 0.5)
+        u, v, half = _unroll(part, x, y)
+        found = (rows, columns)
+        fill = self._fills[part.fill]
+        if callable(fill):
+            shift = np.float32(0.11 * self._depth)
+            start = self._origin * (1 + order % 3)
+            colour = fill(u + shift * slope_x[found] + start[0], v + shift * slope_y[found] + start[1], 1.1 / scale)
+        else:
+            colour = np.broadcast_to(fill, (len(rows), 3))
+        light = self._texture(part, u, v, half, scale)[:, None] * shape[found]
+        view = canvas.pixels[box.window]
+        alpha = cover[found][:, None]
+        view[found] += alpha * (np.clip(colour * light, 0, 1) - view[found])
+
+    def _relief(self, part: Part, place: Placement, box: Box, cover: Array, order: int) -> tuple[Array, Array, Array]:
+        """Return the light on each pixel of a box, shape (height, width, 3), and the slopes of the folds."""
+        step = int(np.clip(place.scale / 28, 1, 4))
+        height, width = -(-box.shape[0] // step), -(-box.shape[1] // step)
+        grid_x, grid_y = np.meshgrid(
+            (np.arange(width, dtype=np.float32) + 0.5) * step + box.left,
+            (np.arange(height, dtype=np.float32) + 0.5) * step + box.top,
+        )
+        u, v, _ = _unroll(part, *place.units(grid_x, grid_y), flat=True)
+        spacing = step / place.scale
+        folds = self._folds(part, u, v, 6.5 * (order % 3))
+        slope_y, slope_x = np.gradient(folds, spacing)
+        inside = resize(cover, (height, width))
+        roundness = min(0.16, 0.35 * min(np.ptp(part.outline, axis=0)))
+        soft = blur(inside, max(0.6, roundness / spacing))
+        bulge = np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * (0.2 if part.girth else 0.09)
+        rise_y, rise_x = np.gradient(bulge, spacing)
+        cos, sin = np.cos(part.angle), np.sin(part.angle)
+        across = slope_x * cos - slope_y * sin + np.clip(rise_x, -1.2, 1.2)
+        down = slope_x * sin + slope_y * cos + np.clip(rise_y, -1.2, 1.2)
+        length = np.sqrt(across**2 + down**2 + 1)
+        lx, ly, lz = self._light.towards
+        facing = np.clip((-across * lx - down * ly + lz) / length, 0, None)
+        hollow = np.clip(1 + 1.1 * (folds - blur(folds, 0.12 / spacing)), 0.6, 1.15)
+        edge = 1 - 0.28 * np.clip(1.7 - 2.2 * soft, 0, 1)
+        ambient, key = self._light.ambient * hollow * edge, self._light.key * facing * edge
+        light = ambient[..., None] * self._light.shade + key[..., None] * self._light.tint
+        if self._gloss:
+            half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)
+            shine = np.clip((-across * half[0] - down * half[1] + half[2]) / length, 0, 1) ** 24
+            light = light + (self._gloss * shine)[..., None]
+        full = [resize(light[..., channel], box.shape) for channel in range(3)]
+        return np.stack(full, axis=-1), resize(slope_x, box.shape), resize(slope_y, box.shape)
+
+    def _folds(self, part: Part, u: Array, v: Array, shift: float) -> Array:
+        """Return the height of the cloth, in units, over coordinates along and across a part."""
+        noise, deep = self._noise, np.float32(self._depth)
+        if part.folds == "none":
+            return 0.015 * deep * noise(u * 2 + shift, v * 2)
+        across, along = u + self._slant * v, v - self._slant * u
+        warp = 0.35 * noise(u * 0.9 + shift, v * 0.9)
+        if part.folds == "pleats":
+            fan = u / (0.75 + 0.28 * np.abs(v - 1.0)) + 0.12 * warp
+            ramp = np.clip((v - 1.7) / 1.6, 0.05, 1)
+            waves = np.sin(self._pleats * fan * 1.9 + shift) + 0.4 * np.sin(self._pleats * fan * 3.7 + 1.0)
+            return deep * (0.11 * ramp * waves / (self._pleats / 5) + 0.04 * noise(u * 2.4, v * 1.1 + shift))
+        if part.folds == "limb":
+            across, along = v * 1.15 + 0.5 * u, u
+        broad = 0.085 * noise(across * 1.7 + warp + shift, along * 0.5)
+        ridge = 1 - np.abs(noise(across * 2.1 + 1.6 * warp + 9.5, along * 0.8 + shift))
+        where = np.clip(0.5 + 0.7 * noise(u * 0.7 + 3.5, v * 0.7 + shift), 0, 1)
+        crease = 0.075 * self._crease * where * np.clip(ridge, -0.5, 1) ** 2
+        fine = 0.012 * noise(across * 6.5, along * 3.0 + shift)
+        return deep * (broad + crease + fine)
+
+    def _texture(self, part: Part, u: Array, v: Array, half: Array, scale: float) -> Array:
+        """Return the fine structure of the cloth around 1: grain, knit, ribs, and the turn of a body away."""
+        texture = 1 + self._grain * self._rng.standard_normal(len(u), dtype=np.float32)
+        if part.ribbed and scale > 45:
+            texture += 0.09 * np.sin(u * 2 * np.pi / 0.07)
+        elif self._knit and scale > 75 and part.fill != "skin":
+            texture += self._knit * np.sin(2 * np.pi * (v / 0.05 + 0.35 * np.abs(np.sin(np.pi * u / 0.05))))
+        if part.girth:
+            texture *= 1 - 0.3 * np.clip(half, 0, 1) ** 4
+        return texture
+
+
+def _unroll(part: Part, x: Array, y: Array, flat: bool = False) -> tuple[Array, Array, Array]:
+    """Turn garment units into coordinates of the cloth: along the part, and around the body inside.
+
+    Returns
+    -------
+    u, v, turned : float32 arrays
+        ``turned`` is 0 in the middle of the body and 1 where the cloth turns away from the viewer.
+    """
+    cos, sin = np.float32(np.cos(part.angle)), np.float32(np.sin(part.angle))
+    centre = part.outline.mean(axis=0) if part.angle else np.zeros(2, np.float32)
+    x, y = x - centre[0], y - centre[1]
+    u, v = x * cos + y * sin, y * cos - x * sin
+    if not part.girth:
+        return u, v, np.zeros_like(u)
+    turned = np.clip(u / np.float32(part.girth), -0.96, 0.96)
+    around = u if flat else np.float32(part.girth) * np.arcsin(turned)
+    return around, v, np.abs(turned)

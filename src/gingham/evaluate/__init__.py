@@ -1,0 +1,1 @@
+"""How good the classifier is, with intervals, and the report that says so."""

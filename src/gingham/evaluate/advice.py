@@ -1,0 +1,112 @@
+"""What the test set can tell and what it cannot, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gingham.evaluate.wording import count_of, digits_for, listing, percent, percent_range
+from gingham.records import display_path
+
+if TYPE_CHECKING:
+    from gingham.evaluate.metrics import Metrics
+
+__all__ = ["FEW_TEST_IMAGES", "warnings_about"]
+
+FEW_TEST_IMAGES = 10
+WIDE_INTERVAL = 0.15
+
+
+def warnings_about(metrics: Metrics, predicted_counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what a reader must know before believing the numbers.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    predicted_counts : mapping of str to int
+        How many test images were given each class.
+    """
+    found = [
+        _range_is_wide(metrics),
+        _no_better_than_guessing(metrics),
+        _classes_without_test_images(metrics.test_counts),
+        _classes_with_few_test_images(metrics.test_counts),
+        _one_answer_for_all(predicted_counts, metrics.test_counts),
+        _leaks(metrics),
+    ]
+    return tuple(filter(None, found))
+
+
+def _range_is_wide(metrics: Metrics) -> str:
+    low, high = metrics.accuracy_ci
+    if high - low <= WIDE_INTERVAL:
+        return ""
+    return (
+        f"With {count_of(metrics.n_test, 'test image')} the true accuracy may lie between {percent(low)} and "
+        f"{percent(high)}. Four times as many test images would about halve this range."
+    )
+
+
+def _no_better_than_guessing(metrics: Metrics) -> str:
+    guess = metrics.most_frequent_class_accuracy
+    if metrics.accuracy_ci[0] > guess:
+        return ""
+    return (
+        f"This test cannot tell the model from one that always answers “{display_path(metrics.most_frequent_class)}”"
+        f", which would be right for {percent(guess)} of the test images."
+    )
+
+
+def _classes_without_test_images(counts: Mapping[str, int]) -> str:
+    missing = [display_path(name) for name, n in counts.items() if n == 0]
+    if not missing:
+        return ""
+    return (
+        f"No test image of {listing(missing)}: there is nothing to say about "
+        f"{'this class' if len(missing) == 1 else 'these classes'}, and the averages leave "
+        f"{'it' if len(missing) == 1 else 'them'} out."
+    )
+
+
+def _classes_with_few_test_images(counts: Mapping[str, int]) -> str:
+    few = [
+        (n, display_path(name))
+        for name, n in sorted(counts.items(), key=lambda item: item[1])
+        if 0 < n < FEW_TEST_IMAGES
+    ]
+    if not few:
+        return ""
+    named = listing([f"{name} ({n})" for n, name in few])
+    if len(few) == len(counts):
+        return (
+            f"Every class has fewer than {FEW_TEST_IMAGES} test images ({named}): "
+            "the accuracies of single classes say little."
+        )
+    return (
+        f"Fewer than {FEW_TEST_IMAGES} test images of {count_of(len(few), 'class', 'classes')}, {named}: "
+        f"{'its accuracy says' if len(few) == 1 else 'their own accuracies say'} little."
+    )
+
+
+def _one_answer_for_all(predicted: Mapping[str, int], truth: Mapping[str, int]) -> str:
+    given: Sequence[str] = [name for name, n in predicted.items() if n > 0]
+    if len(given) != 1 or sum(n > 0 for n in truth.values()) == 1:
+        return ""
+    return f"The model answered “{display_path(given[0])}” for every test image: it has learned nothing."
+
+
+def _leaks(metrics: Metrics) -> str:
+    if metrics.n_without_leaks is None or metrics.n_without_leaks == metrics.n_test:
+        return ""
+    leaks = metrics.n_test - metrics.n_without_leaks
+    digits = digits_for(metrics.n_test)
+    head = (
+        f"{count_of(leaks, 'test image')} {'is' if leaks == 1 else 'are'} also, or nearly, among the training "
+        "images, so the accuracy is flattered."
+    )
+    if metrics.accuracy_without_leaks is None or metrics.accuracy_without_leaks_ci is None:
+        return f"{head} Nothing is left without {'it' if leaks == 1 else 'them'}."
+    return (
+        f"{head} Without {'it' if leaks == 1 else 'them'} it is {percent(metrics.accuracy_without_leaks, digits)} "
+        f"({percent_range(metrics.accuracy_without_leaks_ci, digits)})."
+    )

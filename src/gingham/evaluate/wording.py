@@ -1,0 +1,79 @@
+"""Numbers and counts in words, for pages and messages: data keep fractions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = ["count_of", "digits_for", "listing", "number", "percent", "percent_range"]
+
+
+def digits_for(n_images: int) -> int:
+    """Return how many decimals a percentage of ``n_images`` deserves.
+
+    >>> [digits_for(n) for n in (20, 199, 200)]
+    [0, 0, 1]
+    """
+    return 0 if n_images < 200 else 1
+
+
+def percent(fraction: float, digits: int = 0) -> str:
+    """Write a fraction as a percentage that never rounds to 0 % or 100 % what is not.
+
+    >>> [percent(0.925), percent(1), percent(0.9996), percent(0.9999999), percent(0.001), percent(-0.021, 1)]
+    ['92 %', '100 %', '99.96 %', '99.99 %', '0.1 %', '-2.1 %']
+    """
+    value = 100 * fraction
+    decimals = digits
+    while decimals < 2 and _falsely_whole(value, decimals):
+        decimals += 1
+    if _falsely_whole(value, decimals):
+        edge = 10.0**-decimals
+        value = 100 - edge if value > 50 else edge
+    return f"{value:.{decimals}f} %"
+
+
+def _falsely_whole(value: float, decimals: int) -> bool:
+    rounded = round(value, decimals)
+    return (rounded >= 100 and value < 100) or (rounded == 0 and value > 0)
+
+
+def percent_range(interval: tuple[float, float], digits: int = 0) -> str:
+    """Write an interval of fractions in percent.
+
+    Its ends are estimates, so they may round to 0 % and 100 %.
+
+    >>> percent_range((0.859, 0.962))
+    '86 % to 96 %'
+    """
+    low, high = (f"{100 * end:.{digits}f} %" for end in interval)
+    return f"{low} to {high}"
+
+
+def count_of(n: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun.
+
+    >>> count_of(1, "image"), count_of(1000, "image"), count_of(2, "class", "classes")
+    ('1 image', '1,000 images', '2 classes')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
+
+
+def listing(items: Sequence[str], most: int = 5) -> str:
+    """Join items in a sentence, and count those that are left out.
+
+    >>> listing(["a", "b", "c"]), listing(list("abcdefg"), most=3)
+    ('a, b and c', 'a, b, c and 4 more')
+    """
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most:,} more"
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a score that is no percentage.
+
+    >>> number(0.98), number(math.nan)
+    ('0.980', '–')
+    """
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,343 @@
+"""Backbones by their timm name, with weights from a local file, timm's cache or the network.
+
+Needs torch and timm once; what it finds out (preprocessing, number of features, the network as ONNX) is kept in a
+folder, so that the next use needs neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gingham.errors import ConfigError, DataError, UnavailableError, did_you_mean
+from gingham.features.backbones import Backbone, Weights, check_resolution, embedded_names, file_sha256
+from gingham.features.embedded import require_file
+from gingham.project import write_whole
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import Tensor, nn
+
+__all__ = ["TimmBackbone", "load_timm_backbone", "require_timm"]
+
+_FORMAT = 1
+_SHOWN = 3
+
+
+class TimmBackbone(Backbone):
+    """A network of timm's with weights from a file.
+
+    Parameters
+    ----------
+    name : str
+        timm's.
+    n_features : int
+    weights : Weights
+        ``source`` is the file.
+    directory : Path, optional
+        Where the converted network is kept.
+    """
+
+    def __init__(self, name: str, n_features: int, weights: Weights, directory: Path | None) -> None:
+        super().__init__(name, n_features, weights)
+        self._directory = directory
+
+    def onnx_model(self, resolution: int) -> ModelProto:
+        """Convert the network, or take it from the folder; see `Backbone.onnx_model`."""
+        import onnx
+
+        check_resolution(resolution)
+        stem = f"{self.name}-{self.weights.sha256[:16]}-{resolution}"
+        if self._directory is not None:
+            data = _read_checked(self._directory, stem)
+            if data is not None:
+                return onnx.load_model_from_string(data)
+        data = self._convert(resolution)
+        if self._directory is not None:
+            _write_checked(self._directory, stem, data)
+        return onnx.load_model_from_string(data)
+
+    def torch_module(self, resolution: int) -> nn.Module:
+        """Make the network and fill it; see `Backbone.torch_module`."""
+        check_resolution(resolution)
+        require_timm(self.name)
+        network = _make_network(self.name, resolution)
+        _fill(network, _read_tensors(Path(self.weights.source)), Path(self.weights.source), self.name)
+        return network
+
+    def _convert(self, resolution: int) -> bytes:
+        from gingham.features.pixel_input import convert_to_onnx
+
+        network = self.torch_module(resolution)
+        return convert_to_onnx(network, resolution, self.weights.mean, self.weights.std)
+
+
+def load_timm_backbone(name: str, weights: Path | None, directory: Path | None) -> TimmBackbone:
+    """Find a timm model and its weights; see `load_backbone`."""
+    if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", name):
+        raise ConfigError(f"{name!r} is no name of a backbone: {_known()}.")
+    own = weights is None
+    if weights is not None:
+        require_file(weights)
+        weights = weights.absolute()
+    else:
+        weights = _remembered_weights(name, directory)
+    if weights is not None:
+        sha256 = file_sha256(weights)
+        known = _remembered_facts(name, sha256, weights, directory)
+        if known is not None:
+            return TimmBackbone(name, *known, directory)
+    timm, _ = require_timm(name)
+    if not timm.is_model(name):
+        near = did_you_mean(name, [*embedded_names(), *timm.list_models()])
+        raise ConfigError(f"There is no backbone {name}.{near} Allowed: {_known()}.")
+    if weights is None:
+        weights = _own_weights(name)
+        _remember(directory, f"{name}.pretrained.json", {"file": str(weights)})
+        sha256 = file_sha256(weights)
+    licence = (timm.get_pretrained_cfg(name).license if own else None) or "unknown"
+    n_features, facts = _facts(name, sha256, licence, weights)
+    remembered = {"format": _FORMAT, "n_features": n_features, **asdict(facts)}
+    _remember(directory, f"{name}-{sha256[:16]}.json", remembered)
+    return TimmBackbone(name, n_features, facts, directory)
+
+
+def require_timm(name: str) -> tuple[Any, Any]:
+    """Import timm and torch for a backbone.
+
+    Returns
+    -------
+    timm, torch : modules
+
+    Raises
+    ------
+    UnavailableError
+        If they are not installed.
+    """
+    missing = [module for module in ("torch", "timm") if importlib.util.find_spec(module) is None]
+    if missing:
+        raise UnavailableError(
+            f"The backbone {name} needs {' and '.join(missing)}, not installed here."
+            f"{did_you_mean(name, embedded_names())} "
+            f'Type: pip install "gingham[train]" (without it: {", ".join(embedded_names())}).'
+        )
+    import timm
+    import torch
+
+    return timm, torch
+
+
+def _known() -> str:
+    return f"{', '.join(embedded_names())}, or a timm name such as resnet18"
+
+
+def _make_network(name: str, resolution: int) -> nn.Module:
+    """Make the network without its classification layer, with random weights, for one input size."""
+    import timm
+
+    fixed = timm.get_pretrained_cfg(name).fixed_input_size
+    arguments = {"img_size": resolution} if fixed else {}
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        own = timm.get_pretrained_cfg(name).input_size[-1]
+        raise ConfigError(
+            f"The backbone {name} cannot take images of {resolution} x {resolution} ({error}). "
+            f"Its own size is {own}: --features.resolution {own}"
+        ) from error
+    return network.eval()
+
+
+def _facts(name: str, sha256: str, licence: str, file: Path) -> tuple[int, Weights]:
+    """Ask timm what belongs to the weights, and how many features the network has."""
+    import timm
+    import torch
+
+    cfg = timm.get_pretrained_cfg(name)
+    with torch.device("meta"):
+        network = timm.create_model(name, pretrained=False, num_classes=0)
+    n_features = int(getattr(network, "head_hidden_size", None) or network.num_features)
+    interpolation = cfg.interpolation if cfg.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    weights = Weights(sha256, licence, str(file), tuple(cfg.mean), tuple(cfg.std), interpolation, float(cfg.crop_pct))
+    return n_features, weights
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a weights file; nothing in it is executed."""
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"The weights file {path} cannot be read: {reason}. Prefer .safetensors.") from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    tensors = {k: v for k, v in loaded.items() if torch.is_tensor(v)} if isinstance(loaded, Mapping) else {}
+    if not tensors:
+        raise DataError(f"The weights file {path} holds no tensors by name.")
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
+    """Load the tensors, all of them, the classification layer's left out.
+
+    Raises
+    ------
+    DataError
+        If they are another network's; names the first that do not fit.
+    """
+    classifiers = _classifiers(network)
+    bare = {k: v for k, v in tensors.items() if not k.startswith(classifiers)}
+    wrong = _misfits(network, bare)
+    if wrong:
+        converted = _timm_conversion(network)(tensors, network)
+        bare = {k: v for k, v in converted.items() if not k.startswith(classifiers)}
+        wrong = _misfits(network, bare) and wrong
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise DataError(
+            f"The weights in {path} are not those of {name}: {'; '.join(wrong[:_SHOWN])}{more}. "
+            "Give the backbone that they belong to: --features.backbone NAME"
+        )
+    network.load_state_dict(bare, strict=False)  # what may be missing are buffers that are not saved
+
+
+def _classifiers(network: nn.Module) -> tuple[str, ...]:
+    names = getattr(network, "pretrained_cfg", {}).get("classifier") or ()
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+
+
+def _misfits(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    own = network.state_dict()
+    wrong = [f"{key} is missing" for key in own if key not in tensors and not key.endswith("num_batches_tracked")]
+    wrong += [f"{key} is unknown" for key in tensors if key not in own]
+    wrong += [
+        f"{key} is {tuple(tensors[key].shape)}, {tuple(value.shape)} is needed"
+        for key, value in own.items()
+        if key in tensors and tensors[key].shape != value.shape
+    ]
+    return wrong
+
+
+def _timm_conversion(network: nn.Module) -> Any:
+    """Return timm's own adaptation of published weights to this network (position embeddings, old names)."""
+    module = sys.modules[type(network).__module__]
+    return getattr(module, "checkpoint_filter_fn", lambda tensors, _: tensors)
+
+
+def _own_weights(name: str) -> Path:
+    """Return the file of timm's own weights: from its cache, else downloaded.
+
+    Raises
+    ------
+    UnavailableError
+        If they are not there and cannot be downloaded; says what to do.
+    """
+    import timm
+
+    cfg = timm.get_pretrained_cfg(name)
+    if not (cfg.hf_hub_id or cfg.url):
+        raise UnavailableError(
+            f"timm has no pretrained weights for {name}. Give a file: --features.backbone_weights FILE"
+        )
+    with _download_errors(name):
+        return _from_hub(cfg.hf_hub_id, cfg.hf_hub_filename) if cfg.hf_hub_id else _from_url(cfg.url)
+
+
+def _from_hub(repository: str, filename: str | None) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, _, revision = repository.partition("@")
+    for candidate in (filename,) if filename else ("model.safetensors", "pytorch_model.bin"):
+        with contextlib.suppress(EntryNotFoundError):
+            return Path(hf_hub_download(repository, candidate, revision=revision or None))
+    raise FileNotFoundError(f"{repository} holds no weights file")
+
+
+def _from_url(url: str) -> Path:
+    from timm.models._hub import download_cached_file
+
+    return Path(download_cached_file(url))
+
+
+@contextlib.contextmanager
+def _download_errors(name: str) -> Iterator[None]:
+    import huggingface_hub.errors as hub
+
+    try:
+        yield
+    except (OSError, hub.HfHubHTTPError, hub.LocalEntryNotFoundError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnavailableError(
+            f"The weights of {name} are not on this machine and cannot be downloaded ({reason}). "
+            f"Where there is a network, run the same command again; else bring the file model.safetensors of "
+            f"https://huggingface.co/timm/{name} here and type: --features.backbone_weights model.safetensors"
+        ) from error
+
+
+def _remember(directory: Path | None, file: str, facts: Mapping[str, Any]) -> None:
+    if directory is not None:
+        write_whole(directory / file, json.dumps(facts, indent=1))
+
+
+def _recall(directory: Path | None, file: str) -> dict[str, Any] | None:
+    """Return what was remembered; nothing where it is absent or damaged, for it can be found out again."""
+    if directory is None:
+        return None
+    try:
+        facts = json.loads((directory / file).read_text())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _remembered_weights(name: str, directory: Path | None) -> Path | None:
+    facts = _recall(directory, f"{name}.pretrained.json") or {}
+    file = facts.get("file")
+    return Path(file) if isinstance(file, str) and Path(file).is_file() else None
+
+
+def _remembered_facts(name: str, sha256: str, file: Path, directory: Path | None) -> tuple[int, Weights] | None:
+    facts = _recall(directory, f"{name}-{sha256[:16]}.json")
+    if facts is None or facts.pop("format", None) != _FORMAT or facts.get("sha256") != sha256:
+        return None
+    try:
+        n_features = int(facts.pop("n_features"))
+        facts |= {"mean": tuple(facts["mean"]), "std": tuple(facts["std"]), "source": str(file)}
+        return n_features, Weights(**facts)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_checked(directory: Path, stem: str) -> bytes | None:
+    """Return the converted network whose name carries its checksum; a damaged one is removed."""
+    import hashlib
+
+    for file in directory.glob(f"{stem}-*.onnx"):
+        data = file.read_bytes()
+        if file.stem.removeprefix(f"{stem}-") == hashlib.sha256(data).hexdigest()[:32]:
+            return data
+        file.unlink(missing_ok=True)
+    return None
+
+
+def _write_checked(directory: Path, stem: str, data: bytes) -> None:
+    import hashlib
+
+    write_whole(directory / f"{stem}-{hashlib.sha256(data).hexdigest()[:32]}.onnx", data)

@@ -1,0 +1,50 @@
+"""The verbs: everything that the command line, Python, studio and notebooks offer, each once.
+
+A verb takes a project and its parameters, brings up to date what it needs, and returns a result object.
+"""
+
+from gingham.workflow.doctor import doctor
+from gingham.workflow.history import compare, runs, show
+from gingham.workflow.results import (
+    Comparison,
+    DatasetSummary,
+    Diagnosis,
+    EvaluateResult,
+    FeaturesResult,
+    InitResult,
+    RunList,
+    RunResult,
+    SampleResult,
+    SplitResult,
+    TrainResult,
+)
+from gingham.workflow.run import run
+from gingham.workflow.setup import init, sample
+from gingham.workflow.stages import evaluate, featurize, split, train
+from gingham.workflow.steps import Progress
+
+__all__ = [
+    "Comparison",
+    "DatasetSummary",
+    "Diagnosis",
+    "EvaluateResult",
+    "FeaturesResult",
+    "InitResult",
+    "Progress",
+    "RunList",
+    "RunResult",
+    "SampleResult",
+    "SplitResult",
+    "TrainResult",
+    "compare",
+    "doctor",
+    "evaluate",
+    "featurize",
+    "init",
+    "run",
+    "runs",
+    "sample",
+    "show",
+    "split",
+    "train",
+]

@@ -1,0 +1,74 @@
+"""The run history: list, show, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gingham.errors import UsageError
+from gingham.project import ProjectFolder
+from gingham.tracking import RunStore
+from gingham.workflow.results import Comparison, RunList, RunResult
+
+__all__ = ["compare", "runs", "show", "store"]
+
+
+def store(folder: ProjectFolder) -> RunStore:
+    """Return the run store of a project."""
+    return RunStore(folder.runs, folder.run_index, folder.staging)
+
+
+def runs(folder: ProjectFolder) -> RunList:
+    """Return every run, newest first, with a sentence for each folder in ``runs/`` that is none."""
+    history = store(folder)
+    listing = history.list()
+    found = tuple(RunResult(history.get(summary.run_id), folder.root) for summary in listing.runs)
+    return RunList(found, tuple(listing.warnings))
+
+
+def show(folder: ProjectFolder, run: str) -> RunResult:
+    """Return one run by its id, the beginning of its id, or ``latest``.
+
+    Raises
+    ------
+    UnavailableError
+        If there is no such run.
+    """
+    return RunResult(store(folder).get(run), folder.root)
+
+
+def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
+    """Compare two runs on the same test images.
+
+    Raises
+    ------
+    UsageError
+        If they were tested on different images.
+    UnavailableError
+        If there is no such run.
+    """
+    from gingham.evaluate.comparison import compare_predictions
+    from gingham.evaluate.predictions import read_predictions
+
+    first, second = show(folder, a), show(folder, b)
+    if first.run_id == second.run_id:
+        raise UsageError(f"{a} and {b} are the same run, {first.run_id}. `gingham runs list` shows the others.")
+    predictions = compare_predictions(
+        *(read_predictions(folder.runs / run.run_id / "predictions.csv") for run in (first, second)),
+        metrics_a=first.metrics,
+        metrics_b=second.metrics,
+        fingerprint_a=first.record.dataset.test_fingerprint,
+        fingerprint_b=second.record.dataset.test_fingerprint,
+    )
+    parameters = dict(_differing(first.record.parameters, second.record.parameters))
+    return Comparison(first, second, parameters, predictions)
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield the dotted names at which two nested tables differ, with both values."""
+    for name in sorted(a.keys() | b.keys()):
+        left, right = a.get(name), b.get(name)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            yield from _differing(left, right, f"{prefix}{name}.")
+        elif left != right:
+            yield prefix + name, (left, right)

@@ -1,0 +1,56 @@
+"""What begins a project: its parameters file, and the example dataset."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from gingham.config import Config, to_toml
+from gingham.errors import UsageError
+from gingham.project import ProjectFolder, write_whole
+from gingham.workflow.results import InitResult, SampleResult
+from gingham.workflow.steps import Progress
+
+__all__ = ["init", "sample"]
+
+
+def init(folder: ProjectFolder, config: Config) -> InitResult:
+    """Write ``gingham.toml`` with every parameter, its value and one line of help.
+
+    Raises
+    ------
+    UsageError
+        If there is one already: it holds somebody's settings.
+    """
+    if folder.config_file.exists():
+        raise UsageError(
+            f"{folder.config_file} is there already. Edit it, or move it away and run `gingham init` again."
+        )
+    write_whole(folder.config_file, to_toml(config))
+    return InitResult(folder.config_file)
+
+
+def sample(
+    folder: ProjectFolder, config: Config, directory: str | os.PathLike[str] | None, progress: Progress | None
+) -> SampleResult:
+    """Write the example dataset into ``directory``, by default the project's dataset.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds other images already.
+    """
+    from gingham.collect.sample import render_sample
+
+    began = time.perf_counter()
+    target = folder.dataset(config.dataset) if directory is None else Path(directory).expanduser().absolute()
+    report = (lambda done, total: progress("sample", done, total)) if progress else None
+    summary = render_sample(target, seed=config.seed, workers=os.cpu_count() or 1, progress=report)
+    return SampleResult(
+        directory=target,
+        images=summary.images,
+        per_class=dict(summary.per_class),
+        megabytes=round(summary.bytes / 1e6, 1),
+        seconds=round(time.perf_counter() - began, 3),
+    )

@@ -1,0 +1,366 @@
+"""The way of a folder of images to a measured classifier: each step brings up to date what it needs, once.
+
+The steps compute; this module lays what they made where the next call, or the next process, finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gingham.config import Config
+from gingham.curate import duplicate_groups, group_images, group_keys, label_conflicts
+from gingham.curate.scan import Dataset, scan
+from gingham.errors import DataError, UsageError
+from gingham.project import ProjectFolder, write_whole
+from gingham.records import ImageFile, InputRecipe, display_path
+from gingham.split import Split, data_fingerprint, make_split, read_split, test_fingerprint
+from gingham.workflow.results import DatasetSummary
+
+if TYPE_CHECKING:
+    from gingham.classifiers import LinearHead
+    from gingham.evaluate import Metrics
+    from gingham.features import Backbone, FeaturizeResult
+
+__all__ = ["Progress", "Steps"]
+
+Progress = Callable[[str, int, int], None]
+
+
+class Steps:
+    """One call's way through the steps; every result is computed when it is first asked for.
+
+    Parameters
+    ----------
+    folder : ProjectFolder
+    config : Config
+    images : str or path, optional
+        The dataset, instead of ``config.dataset``: relative to the current folder, or else to the project.
+    progress : callable, optional
+        Called as ``progress(step, done, total)``.
+    """
+
+    def __init__(
+        self,
+        folder: ProjectFolder,
+        config: Config,
+        images: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self.root = _locate(folder, config.dataset if images is None else images, given=images is not None)
+        self.name = folder.name_of(self.root)
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._began = time.perf_counter()
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the time that passes to ``seconds[step]``."""
+        began = time.perf_counter()
+        yield
+        self.seconds[step] = round(self.seconds.get(step, 0) + time.perf_counter() - began, 3)
+
+    def total_seconds(self) -> dict[str, float]:
+        """Return the seconds of every step so far, and those since the call began as ``total``."""
+        return self.seconds | {"total": round(time.perf_counter() - self._began, 3)}
+
+    def progress(self, step: str) -> Callable[[int, int], None] | None:
+        """Return what a step calls with the numbers done and in all."""
+        report = self._progress
+        return (lambda done, total: report(step, done, total)) if report else None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Every file of the dataset, looked at; refused where no classifier could come of it."""
+        with self.timed("scan"), self.folder.index() as index:
+            found = scan(
+                self.root,
+                index.known_files(self.name),
+                max_pixels=self.config.preprocess.max_pixels,
+                workers=os.cpu_count() or 1,
+                progress=self.progress("scan"),
+                checkpoint=lambda changed: index.update_files(self.name, changed),
+            )
+            if found.changed or found.gone:
+                index.update_files(self.name, found.changed, found.gone)
+        _refuse_hopeless(found.dataset)
+        return found.dataset
+
+    @property
+    def files(self) -> tuple[ImageFile, ...]:
+        """The readable images, sorted by path."""
+        return self.dataset.files
+
+    @cached_property
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The class of every file, int64 [n_files], as a position in ``dataset.classes``."""
+        codes = {label: code for code, label in enumerate(self.dataset.classes)}
+        return np.array([codes[file.label] for file in self.files], dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The group of every file, int64 [n_files]."""
+        settings = self.config.splits
+        with self.timed("split"):
+            extra = group_keys(
+                [file.path for file in self.files],
+                by=settings.group_by,
+                level=settings.group_level,
+                pattern=settings.group_regex,
+                csv_file=self.folder.dataset(settings.group_csv) if settings.group_csv else None,
+            )
+            return group_images(self.files, settings.near_duplicate_bits, extra)
+
+    @cached_property
+    def conflicts(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the same picture under different labels, a tuple a picture."""
+        return tuple(tuple(conflict.paths) for conflict in label_conflicts(self.files))
+
+    def split_files(self) -> Iterator[Path]:
+        """Yield the files that the user gave to steer split and groups; the default one only if it is there."""
+        settings = self.config.splits
+        if settings.file:
+            yield self.folder.dataset(settings.file)
+        elif not settings.test_files and (self.root / "splits.csv").is_file():
+            yield self.root / "splits.csv"
+        for name in filter(None, (settings.test_files, settings.group_csv)):
+            yield self.folder.dataset(name)
+
+    @cached_property
+    def split(self) -> Split:
+        """The side of every file; sides that were assigned before stay."""
+        settings = self.config.splits
+        groups = self.groups
+        with self.timed("split"), self.folder.index() as index:
+            if settings.file and settings.test_files:
+                raise UsageError("Give `splits.file` or `splits.test_files`, not both.")
+            dedicated = None
+            if settings.test_files or settings.file or (self.root / "splits.csv").is_file():
+                source = settings.test_files or settings.file
+                dedicated = read_split(
+                    self.folder.dataset(source) if source else self.root / "splits.csv",
+                    [file.path for file in self.files],
+                    skipped=[item.path for item in self.dataset.skipped],
+                    test_files_only=bool(settings.test_files),
+                )
+            key = _digest([self.name, self.config.seed, settings.model_dump()])
+            in_conflict = {path for paths in self.conflicts for path in paths}
+            split = make_split(
+                self.files,
+                groups,
+                test_fraction=settings.test_fraction,
+                seed=self.config.seed,
+                previous=index.split(key) if dedicated is None else None,
+                dedicated=dedicated,
+                excluded=[i for i, file in enumerate(self.files) if file.path in in_conflict],
+            )
+            if dedicated is None:
+                sides = zip(self.files, split.sides, strict=True)
+                index.extend_split(key, {file.content: str(side) for file, side in sides if side != "none"})
+        _refuse_untrainable(self.dataset, self.labels, split)
+        return split
+
+    @cached_property
+    def train_rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Positions of the training files, int64 [n_train]."""
+        return np.flatnonzero(np.asarray(self.split.sides) == "train")
+
+    @cached_property
+    def test_rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Positions of the test files, int64 [n_test]."""
+        return np.flatnonzero(np.asarray(self.split.sides) == "test")
+
+    @cached_property
+    def summary(self) -> DatasetSummary:
+        """The dataset and its split in numbers."""
+        per_class = {
+            side: Counter(self.files[row].label for row in rows)
+            for side, rows in (("train", self.train_rows), ("test", self.test_rows))
+        }
+        duplicates = duplicate_groups(self.files, self.groups)
+        return DatasetSummary(
+            name=self.name,
+            images=len(self.train_rows) + len(self.test_rows),
+            classes=self.dataset.classes,
+            train=len(self.train_rows),
+            test=len(self.test_rows),
+            train_per_class={name: per_class["train"][name] for name in self.dataset.classes},
+            test_per_class={name: per_class["test"][name] for name in self.dataset.classes},
+            skipped=self.dataset.skipped,
+            duplicates=tuple(tuple(group) for group in duplicates),
+            conflicts=self.conflicts,
+            fingerprint=data_fingerprint(self.files),
+            test_fingerprint=test_fingerprint(self.files, self.split.sides),
+            warnings=tuple(self.split.warnings),
+        )
+
+    def fingerprints(self, version: str) -> dict[str, str]:
+        """Return digests of all that a run depends on: equal ones mean that the same run would come out."""
+        files = [(file.path, file.content) for file in self.files]
+        skipped = [(item.path, item.reason) for item in self.dataset.skipped]
+        steering = [(str(path), _file_digest(path)) for path in self.split_files()]
+        weights = self.config.features.backbone_weights
+        given = _file_digest(self.folder.dataset(weights)) if weights else ""
+        parameters = self.config.model_dump(exclude={"tracking", "executor", "dataset"})
+        return {
+            "parameters": _digest([version, self.name, parameters, given]),
+            "data": _digest([self.dataset.classes, files, skipped, steering]),
+        }
+
+    @cached_property
+    def recipe(self) -> InputRecipe:
+        """How an image becomes the backbone's input."""
+        return InputRecipe(
+            resolution=self.config.features.resolution,
+            fit=self.config.preprocess.fit,
+            crop_fraction=self.backbone.crop_fraction,
+            interpolation=self.backbone.interpolation,
+        )
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained network."""
+        from gingham.features import load_backbone
+
+        settings = self.config.features
+        weights = self.folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
+        return load_backbone(settings.backbone, weights=weights)
+
+    @cached_property
+    def featurized(self) -> FeaturizeResult:
+        """The features of every file, float32 [n_files, n_features]."""
+        from gingham.features import featurize_dataset
+
+        with self.timed("featurize"):
+            return featurize_dataset(
+                [(file.content, file.path) for file in self.files],
+                root=self.root,
+                backbone=self.backbone,
+                recipe=self.recipe,
+                engine=self.config.features.engine,
+                precision=self.config.features.precision,
+                max_pixels=self.config.preprocess.max_pixels,
+                cache=self.folder.features,
+                models=self.folder.backbones,
+                progress=self.progress("featurize"),
+            )
+
+    @cached_property
+    def head(self) -> LinearHead:
+        """The classifier on the features; read back where nothing that it depends on has changed."""
+        from gingham.classifiers import LinearHead, fit_head
+
+        rows, settings = self.train_rows, self.config.svm
+        labels, features = self.labels[rows], self.featurized
+        with self.timed("train"):
+            content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
+            parameters = [settings.model_dump(), self.config.evaluation.wanted_precision, self.config.seed]
+            key = _digest([features.key, content, parameters, self.dataset.classes])
+            file = self.folder.heads / f"{key}.safetensors"
+            if (head := LinearHead.read(file)) is None:
+                head = fit_head(
+                    features.features[rows],
+                    labels,
+                    self.groups[rows],
+                    classes=self.dataset.classes,
+                    c_grid=settings.c_grid,
+                    folds=settings.folds,
+                    class_weight=settings.class_weight,
+                    normalize=settings.normalize,
+                    wanted_precision=self.config.evaluation.wanted_precision,
+                    seed=self.config.seed,
+                )
+                write_whole(file, head.to_bytes())
+            return head
+
+    @cached_property
+    def probabilities(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The calibrated probability of every class for every file, float64 [n_files, n_classes]."""
+        return self.head.probabilities(self.featurized.features)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics of the test images, training accuracy beside them."""
+        from gingham.evaluate import compute_metrics
+
+        probabilities, settings = self.probabilities, self.config.evaluation
+        with self.timed("evaluate"):
+            predicted = probabilities.argmax(axis=1)
+            train, test = self.train_rows, self.test_rows
+            return compute_metrics(
+                self.labels[test],
+                probabilities[test],
+                predicted[test],
+                self.dataset.classes,
+                train_true=self.labels[train],
+                train_predicted=predicted[train],
+                leaks=self.split.leaks[test],
+                seed=self.config.seed,
+                confidence=settings.confidence,
+                resamplings=settings.bootstrap,
+            )
+
+
+def _locate(folder: ProjectFolder, images: str | os.PathLike[str], given: bool) -> Path:
+    here = Path(images).expanduser().absolute()
+    inside = folder.dataset(images)
+    return Path(os.path.normpath(here)) if given and (here.exists() or not inside.exists()) else inside
+
+
+def _refuse_hopeless(dataset: Dataset) -> None:
+    counts = Counter(file.label for file in dataset.files)
+    names = [display_path(name) for name in dataset.classes]
+    where = display_path(str(dataset.root))
+    if len(names) < 2:
+        found = f"one sub-folder, {names[0]}" if names else "no sub-folder"
+        raise DataError(
+            f"{where} holds {found}. A classifier needs at least two classes: make one sub-folder per class, "
+            "named like the class, with its images inside."
+        )
+    for name in dataset.classes:
+        if counts[name] < 2:
+            bad = [item for item in dataset.skipped if item.path.startswith(f"{name}/")]
+            reasons = Counter(item.reason.value for item in bad)
+            why = f" ({', '.join(f'{n} skipped as {reason}' for reason, n in reasons.items())})" if bad else ""
+            state = "only one readable image" if counts[name] else "no readable image"
+            raise DataError(
+                f"The class {display_path(name)} in {where} has {state}{why}. "
+                "Each class needs at least two: one to learn from and one to test on. Add images, or remove the folder."
+            )
+
+
+def _refuse_untrainable(dataset: Dataset, labels: np.ndarray[Any, np.dtype[np.int64]], split: Split) -> None:
+    sides = np.asarray(split.sides)
+    for code, name in enumerate(dataset.classes):
+        if not np.any((labels == code) & (sides == "train")):
+            raise DataError(
+                f"The class {display_path(name)} has no image to learn from: all of its images test, are in conflict "
+                "with another class, or are missing from the split file. Move some to train, or remove the class."
+            )
+    if not np.any(sides == "test"):
+        raise DataError("No image is left to test on. Add images, or set `splits.test_fraction` higher.")
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
+    except OSError:
+        return "missing"

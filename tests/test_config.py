@@ -1,0 +1,146 @@
+"""Parameters: one place, three sources, and errors that say what to type."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gingham.config import Config, load_config, parameters, to_toml
+from gingham.errors import ConfigError
+
+NOWHERE = Path("there-is-no-such-file.toml")
+
+
+def test_the_written_file_holds_every_parameter_with_its_help_and_reads_back(tmp_path: Path) -> None:
+    text = to_toml()
+    file = tmp_path / "gingham.toml"
+    file.write_text(text)
+    assert load_config(file) == Config()
+    for parameter in parameters():
+        assert f"\n{parameter.name.rpartition('.')[2]} = " in text
+        assert parameter.help, f"{parameter.name} has no help"
+        assert f"# {parameter.help}" in text
+
+
+def test_a_changed_configuration_survives_being_written(tmp_path: Path) -> None:
+    config = load_config(NOWHERE, {}, {"svm.c_grid": [1, 0.5], "dataset": 'im"ages/ünï', "svm.normalize": False})
+    (tmp_path / "gingham.toml").write_text(to_toml(config), encoding="utf-8")
+    assert load_config(tmp_path / "gingham.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "overrides", "expected"),
+    [
+        pytest.param("", {}, {}, 5, id="default"),
+        pytest.param("[svm]\nfolds = 4", {}, {}, 4, id="file"),
+        pytest.param("[svm]\nfolds = 4", {"GINGHAM_SVM__FOLDS": "3"}, {}, 3, id="environment over file"),
+        pytest.param("[svm]\nfolds = 4", {"GINGHAM_SVM__FOLDS": "3"}, {"svm": {"folds": 2}}, 2, id="flag over both"),
+        pytest.param("", {}, {"svm.folds": 2}, 2, id="dotted override"),
+        pytest.param("", {"OTHER": "x", "PATH": "/bin"}, {}, 5, id="foreign variables are ignored"),
+    ],
+)
+def test_later_sources_win(
+    tmp_path: Path, file: str, environment: dict[str, str], overrides: dict[str, object], expected: int
+) -> None:
+    path = tmp_path / "gingham.toml"
+    path.write_text(file)
+    assert load_config(path, environment, overrides).svm.folds == expected
+
+
+def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path) -> None:
+    changed = {
+        "dataset": "images/mine",
+        "classifier": "svm",
+        "seed": 7,
+        "executor": "local",
+        "preprocess.fit": "squash",
+        "preprocess.max_pixels": 1000,
+        "splits.test_fraction": 0.5,
+        "splits.file": "s.csv",
+        "splits.test_files": "t.txt",
+        "splits.group_by": "folder",
+        "splits.group_level": 2,
+        "splits.group_regex": "(a)",
+        "splits.group_csv": "g.csv",
+        "splits.near_duplicate_bits": 3,
+        "features.backbone": "resnet18",
+        "features.backbone_weights": "w.safetensors",
+        "features.resolution": 320,
+        "features.engine": "torch",
+        "features.precision": "f32",
+        "svm.c_grid": [0.5, 2.0],
+        "svm.folds": 3,
+        "svm.class_weight": "none",
+        "svm.normalize": False,
+        "evaluation.confidence": 0.9,
+        "evaluation.bootstrap": 100,
+        "evaluation.wanted_precision": 0.8,
+        "evaluation.report_images": 3,
+        "tracking.uri": "sqlite:///x.db",
+        "tracking.experiment": "e",
+    }
+    assert list(changed) == [parameter.name for parameter in parameters()]
+    from_flags = load_config(NOWHERE, {}, changed)
+    variables = {
+        f"GINGHAM_{name.upper().replace('.', '__')}": ",".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+        for name, value in changed.items()
+    }
+    assert load_config(NOWHERE, variables) == from_flags
+    file = tmp_path / "gingham.toml"
+    file.write_text(to_toml(from_flags))
+    assert load_config(file) == from_flags
+    flat = {name: value for name, value in changed.items() if name not in ("classifier", "executor")}
+    for name, value in flat.items():
+        head, _, key = name.rpartition(".")
+        table = tomllib.loads(file.read_text())
+        assert (table[head] if head else table)[key] == value
+        assert value != next(p.default for p in parameters() if p.name == name)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        pytest.param({"svm.fold": 3}, r"no parameter `svm.fold`. Did you mean `folds`\?", id="misspelt key"),
+        pytest.param({"folds": 3}, r"Did you mean `svm.folds`\?", id="key without its table"),
+        pytest.param({"svn.folds": 3}, r"Did you mean `svm`\?", id="misspelt table"),
+        pytest.param({"svm": 3}, r"`svm` must be a table", id="value for a table"),
+        pytest.param({"svm.folds.x": 3}, r"`svm.folds` cannot be", id="table for a value"),
+        pytest.param({"svm.folds": 1}, r"`svm.folds` cannot be 1. Allowed: a whole number from 2", id="out of range"),
+        pytest.param({"svm.folds": "many"}, r"cannot be 'many'", id="wrong type"),
+        pytest.param({"svm.c_grid": [0]}, r"every C must be greater than 0", id="zero C"),
+        pytest.param({"svm.c_grid": []}, r"`svm.c_grid` cannot be \[\]", id="no C"),
+        pytest.param({"svm.c_grid": ["nan"]}, r"`svm.c_grid` cannot be", id="C that is no number"),
+        pytest.param({"features.resolution": 100}, r"divisible by 32", id="odd resolution"),
+        pytest.param({"features.resolution": 64}, r"from 96 to 1,024", id="small resolution"),
+        pytest.param({"classifier": "dnn"}, r"Allowed: svm", id="unknown classifier"),
+        pytest.param({"preprocess.fit": "stretch"}, r"Allowed: crop \| squash", id="unknown fit"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_words(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(NOWHERE, {}, overrides)
+    assert "It came from the command." in str(caught.value)
+
+
+def test_the_message_names_the_source(tmp_path: Path) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_text("[svm]\nfold = 3\n")
+    with pytest.raises(ConfigError, match="gingham.toml"):
+        load_config(file)
+    with pytest.raises(ConfigError, match="the environment"):
+        load_config(NOWHERE, {"GINGHAM_SVM__FOLD": "3"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param(b"[svm\nfolds=3", id="broken"), pytest.param(b"\xff\xfe\x00", id="not text")],
+)
+def test_broken_toml_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"gingham.toml is not valid TOML"):
+        load_config(file)
