@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["ImageFile", "InputRecipe", "SkipReason", "Skipped", "display_path"]
+__all__ = ["ImageFile", "InputRecipe", "SkipReason", "Skipped", "content_hash", "display_path"]
 
 Fit = Literal["crop", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
@@ -106,6 +107,15 @@ class ImageFile:
     format: str
     dhash: bytes | None = None
     notes: tuple[str, ...] = ()
+
+
+def content_hash(data: bytes) -> str:
+    """Return the identity of an image: BLAKE2b-128 of its file's bytes, in hexadecimal.
+
+    >>> content_hash(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def display_path(path: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint64]
     Indices = NDArray[np.int64]
 
-__all__ = ["near_duplicate_components", "near_duplicate_pairs"]
+__all__ = ["distances", "near_duplicate_components", "near_duplicate_pairs"]
 
 _BITS = 256
 _WORDS = _BITS // 64
@@ -101,6 +101,20 @@ def near_duplicate_components(hashes: NDArray[np.uint8], radius: int) -> Indices
     labels = np.empty(len(members), np.int64)
     labels[members] = np.repeat(sets.labels(), np.diff(starts))
     return _smallest_member(labels)
+
+
+def distances(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return in how many bits each of some hashes differs from each of others.
+
+    Parameters
+    ----------
+    left, right : uint8 arrays of shapes (p, 32) and (q, 32)
+
+    Returns
+    -------
+    uint16 array of shape (p, q)
+    """
+    return _distances(np.ascontiguousarray(left).view(np.uint64).T, np.ascontiguousarray(right).view(np.uint64).T)
 
 
 def _smallest_member(labels: Indices) -> Indices:
@@ -316,15 +330,13 @@ def _all_pairs(words: Words, rows: Indices, radius: int) -> Iterator[Indices]:
 
 
 def _spanning_pairs(words: Words, rows: Indices, radius: int) -> Iterator[Indices]:
-    """Yield the edges of a search outward from each hash: what has been reached is never a target again."""
+    """Yield the edges of a search outward from one hash after the other; what is reached is no target again."""
     reached, waiting = np.empty(0, np.int64), np.arange(len(rows))
-    while len(reached) or len(waiting):
+    while len(waiting):
+        if not len(reached):  # one at a time: all that is reached must belong to one component
+            reached, waiting = waiting[:1], waiting[1:]
         height = max(1, _BATCH // (len(waiting) + 1))
-        if len(reached):
-            front, reached = reached[:height], reached[height:]
-        else:
-            front, waiting = waiting[:height], waiting[height:]
-            yield from _all_pairs(words[:, front], rows[front], radius)
+        front, reached = reached[:height], reached[height:]
         found = [np.empty(0, np.int64)]
         for start in range(0, len(waiting), _BATCH):
             a, b = _near(words[:, front], words[:, waiting[start : start + _BATCH]], radius)
@@ -340,12 +352,17 @@ def _spanning_pairs(words: Words, rows: Indices, radius: int) -> Iterator[Indice
 def _near(left: Words, right: Words, radius: int) -> tuple[Indices, Indices]:
     """Return where two short lists of hashes, [4, p] and [4, q], lie within the radius of each other."""
     whole = 1 if radius < 16 else 2 if radius < 40 else _WORDS
-    distance = np.zeros((left.shape[1], right.shape[1]), np.uint16)
-    for word in range(whole):
-        distance += np.bitwise_count(left[word][:, None] ^ right[word])
+    distance = _distances(left[:whole], right[:whole])
     a, b = np.nonzero(distance <= radius)
     if whole < _WORDS:
         rest = np.bitwise_count(left[whole:, a] ^ right[whole:, b]).sum(axis=0, dtype=np.uint16)
         near = distance[a, b] + rest <= radius
         a, b = a[near], b[near]
     return a, b
+
+
+def _distances(left: Words, right: Words) -> NDArray[np.uint16]:
+    distance = np.zeros((left.shape[1], right.shape[1]), np.uint16)
+    for a, b in zip(left, right, strict=True):
+        distance += np.bitwise_count(a[:, None] ^ b)
+    return distance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from gingham.errors import DataError, ImageError, did_you_mean
 from gingham.executors import map_ordered
 from gingham.images import decode, open_bytes
 from gingham.project import KnownFile
-from gingham.records import ImageFile, Skipped, SkipReason, display_path
+from gingham.records import ImageFile, Skipped, SkipReason, content_hash, display_path
 
-__all__ = ["Dataset", "Scan", "content_hash", "list_files", "scan"]
+__all__ = ["Dataset", "Scan", "list_files", "scan"]
 
 HASHED_SIDE = 64
 IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
@@ -61,15 +60,6 @@ class Scan:
     dataset: Dataset
     changed: dict[str, KnownFile] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
-
-
-def content_hash(data: bytes) -> str:
-    """Return the BLAKE2b-128 of a file's bytes in hexadecimal: what identifies an image.
-
-    >>> content_hash(b"")
-    'cae66941d9efbd404e4d88758ea67670'
-    """
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gingham.evaluate.wording import count_of, digits_for, listing, percent, percent_range
+from gingham.evaluate.wording import count_of, digits_for, listing, percent, percent_range, quoted, shorten
 from gingham.records import display_path
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def _no_better_than_guessing(metrics: Metrics) -> str:
     if metrics.accuracy_ci[0] > guess:
         return ""
     return (
-        f"This test cannot tell the model from one that always answers “{display_path(metrics.most_frequent_class)}”"
+        f"This test cannot tell the model from one that always answers {quoted(metrics.most_frequent_class)}"
         f", which would be right for {percent(guess)} of the test images."
     )
 
 
 def _classes_without_test_images(counts: Mapping[str, int]) -> str:
-    missing = [display_path(name) for name, n in counts.items() if n == 0]
+    missing = [shorten(display_path(name), 40) for name, n in counts.items() if n == 0]
     if not missing:
         return ""
     return (
@@ -70,7 +70,7 @@ def _classes_without_test_images(counts: Mapping[str, int]) -> str:
 
 def _classes_with_few_test_images(counts: Mapping[str, int]) -> str:
     few = [
-        (n, display_path(name))
+        (n, shorten(display_path(name), 40))
         for name, n in sorted(counts.items(), key=lambda item: item[1])
         if 0 < n < FEW_TEST_IMAGES
     ]
@@ -92,7 +92,7 @@ def _one_answer_for_all(predicted: Mapping[str, int], truth: Mapping[str, int]) 
     given: Sequence[str] = [name for name, n in predicted.items() if n > 0]
     if len(given) != 1 or sum(n > 0 for n in truth.values()) == 1:
         return ""
-    return f"The model answered “{display_path(given[0])}” for every test image: it has learned nothing."
+    return f"The model answered {quoted(given[0])} for every test image: it has learned nothing."
 
 
 def _leaks(metrics: Metrics) -> str:

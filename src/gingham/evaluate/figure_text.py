@@ -6,24 +6,16 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from gingham.evaluate.wording import shorten
 from gingham.records import display_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Lettering", "shorten"]
+__all__ = ["Lettering"]
 
-
-def shorten(text: str, most: int = 24) -> str:
-    """Cut the middle out of a long name.
-
-    >>> shorten("a" * 20 + "b" * 20, most=11)
-    'aaaaa…bbbbb'
-    """
-    if len(text) <= most:
-        return text
-    head = most // 2
-    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
+_NO_TEXT = ("STIX", "cm", "Last Resort")
+"""Fonts of formulas, and the one that shows every character as a box."""
 
 
 class Lettering:
@@ -74,13 +66,13 @@ def _default_glyphs() -> frozenset[int]:
 
 @cache
 def _installed_fonts() -> tuple[tuple[str, frozenset[int]], ...]:
-    """Return family and characters of every scalable, upright font."""
+    """Return family and characters of every scalable, upright text font."""
     from matplotlib.font_manager import fontManager
 
     files = {
         entry.name: entry.fname
         for entry in fontManager.ttflist
-        if entry.style == "normal" and entry.size == "scalable" and not entry.name.startswith(("STIX", "cm"))
+        if entry.style == "normal" and entry.size == "scalable" and not entry.name.startswith(_NO_TEXT)
     }
     return tuple((family, _glyphs(file)) for family, file in sorted(files.items()))
 

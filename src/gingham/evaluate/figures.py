@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gingham.evaluate.calibration import BINS, Reliability
 from gingham.evaluate.figure_text import Lettering
+from gingham.evaluate.intervals import wilson_interval
 from gingham.evaluate.metrics import Metrics
 from gingham.evaluate.ranking import RocCurve, roc_curve
 from gingham.evaluate.theme import LIGHT, Theme
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "draw_accuracy_against_c",
     "draw_confusion_matrix",
+    "draw_not_sure",
     "draw_per_class_accuracy",
     "draw_reliability",
     "draw_roc",
@@ -36,6 +38,7 @@ WORST_CURVES = 8
 MOST_CELLS = 30
 MOST_CONFUSED = 20
 MOST_BARS = 40
+_FEWEST_ANSWERS = 10
 _SIZE = (5.2, 4.2)
 _POINTS = 9.5
 
@@ -178,7 +181,7 @@ def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
         axes.text(
             column,
             row,
-            f"{part[row, column]}\n{100 * rate:.0f} %",
+            f"{part[row, column]}\n{percent(rate)}",
             ha="center",
             va="center",
             fontsize=6 if small else 8.5,
@@ -201,7 +204,7 @@ def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
 
 
 def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
-    """Draw accuracy against confidence, above a histogram of the confidence."""
+    """Draw accuracy against confidence, with 95 % intervals, above a histogram of the confidence."""
     from matplotlib.figure import Figure as NewFigure
 
     figure = NewFigure(figsize=_SIZE, layout="constrained", facecolor=theme.paper)
@@ -209,34 +212,61 @@ def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
     for axes in (upper, lower):
         _style(axes, theme)
     filled = diagram.count > 0
-    edges = np.arange(BINS) / BINS
+    count = diagram.count[filled]
+    accuracy = diagram.accuracy[filled]
+    confidence = diagram.confidence[filled]
+    low, high = wilson_interval(np.rint(accuracy * count), count)
     upper.plot([0, 1], [0, 1], color=theme.muted, linewidth=0.8, linestyle=(0, (2, 3)))
-    upper.bar(
-        edges[filled],
-        diagram.accuracy[filled],
-        width=0.9 / BINS,
-        align="edge",
-        color=theme.accent,
-        alpha=0.22,
-    )
-    upper.plot(
-        diagram.confidence[filled],
-        diagram.accuracy[filled],
-        color=theme.accent,
-        marker="o",
-        markersize=4.5,
-        linewidth=1.4,
-        clip_on=False,
-    )
+    upper.vlines(confidence, low, high, color=theme.accent, alpha=0.35, linewidth=2)
+    upper.plot(confidence, accuracy, "o", color=theme.accent, markersize=5, clip_on=False)
     upper.set_ylim(0, 1)
     upper.set_xlim(0, 1)
     upper.set_ylabel("Right answers")
     upper.yaxis.set_major_formatter(_percent_axis())
+    edges = np.arange(BINS) / BINS
     lower.bar(edges, diagram.count, width=0.9 / BINS, align="edge", color=theme.muted, alpha=0.55)
     lower.set_ylabel("Images")
     lower.set_xlabel("Confidence of the answer")
     lower.xaxis.set_major_formatter(_percent_axis())
     lower.locator_params(axis="y", nbins=3, integer=True)
+    return _finished(figure, Lettering([]))
+
+
+def draw_not_sure(
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    threshold: float | None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw the accuracy of the surest answers against their share of the images.
+
+    Parameters
+    ----------
+    confidence : ndarray of float64, shape (n,)
+    correct : ndarray of bool, shape (n,)
+    threshold : float or None
+        Confidence below which the model should not answer: its point is marked.
+    theme : Theme
+    """
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    accuracy = np.cumsum(correct[order]) / answered
+    first = min(_FEWEST_ANSWERS, len(order)) - 1
+    steps = np.unique(np.linspace(first, len(order) - 1, 400).astype(np.intp))
+    share = answered / len(order)
+    figure, axes = _axes(theme)
+    low, high = wilson_interval(accuracy[steps] * answered[steps], answered[steps])
+    axes.fill_between(share[steps], low, high, color=theme.accent, alpha=0.14, linewidth=0)
+    axes.plot(share[steps], accuracy[steps], color=theme.accent, linewidth=1.6, clip_on=False)
+    kept = int((confidence >= threshold).sum()) if threshold is not None else 0
+    if kept > first:
+        axes.plot([kept / len(order)], [accuracy[kept - 1]], "o", color=theme.accent, markersize=9)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(max(0.0, float(np.floor(20 * low.min()) / 20)), 1.0)
+    axes.set_xlabel("Images answered, the surest first")
+    axes.set_ylabel("Right among these answers")
+    axes.xaxis.set_major_formatter(_percent_axis())
+    axes.yaxis.set_major_formatter(_percent_axis())
     return _finished(figure, Lettering([]))
 
 
@@ -253,7 +283,7 @@ def draw_per_class_accuracy(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     axes.hlines(rows, [lo for lo, _ in intervals], [hi for _, hi in intervals], color=theme.accent, lw=2)
     axes.plot([value for value, _ in shown], rows, "o", color=theme.accent, markersize=4.5, clip_on=False)
     axes.set_yticks(rows, [lettering.label(name) for _, name in shown])
-    axes.invert_yaxis()
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(_percent_axis())
@@ -299,9 +329,9 @@ def _style(axes: Axes, theme: Theme) -> None:
 
 
 def _percent_axis() -> Any:
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
-    return PercentFormatter(1.0, decimals=None, symbol=" %")
+    return FuncFormatter(lambda fraction, _: f"{round(100 * fraction, 3):g} %")
 
 
 def _finished(figure: Figure, lettering: Lettering) -> Figure:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-__all__ = ["count_of", "digits_for", "listing", "number", "percent", "percent_range"]
+from gingham.records import display_path
+
+__all__ = ["count_of", "digits_for", "listing", "percent", "percent_range", "quoted", "shorten"]
 
 
 def digits_for(n_images: int) -> int:
@@ -70,10 +71,22 @@ def listing(items: Sequence[str], most: int = 5) -> str:
     return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Write a score that is no percentage.
+def shorten(text: str, most: int = 24) -> str:
+    """Cut the middle out of a long name.
 
-    >>> number(0.98), number(math.nan)
-    ('0.980', '–')
+    >>> shorten("a" * 20 + "b" * 20, most=11)
+    'aaaaa…bbbbb'
     """
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
+
+
+def quoted(name: str) -> str:
+    """Write a class name inside a sentence.
+
+    >>> quoted("striped")
+    '“striped”'
+    """
+    return f"“{shorten(display_path(name), 40)}”"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ def map_ordered(
     items: Iterable[Item],
     workers: int | None = None,
     window: int | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Apply a function to every item at once, and yield the results in the items' order.
 
     At most ``window`` items are taken ahead of the result being read, so that memory stays bounded whatever the
@@ -63,7 +63,9 @@ def map_ordered(
     return _results(function, iter(items), workers, window)
 
 
-def _results(function: Callable[[Item], Result], items: Iterator[Item], workers: int, window: int) -> Iterator[Result]:
+def _results(
+    function: Callable[[Item], Result], items: Iterator[Item], workers: int, window: int
+) -> Generator[Result, None, None]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="gingham")
     pending: deque[Future[Result]] = deque()
     try:

@@ -76,6 +76,36 @@ class Backbone(ABC):
         self.n_features = n_features
         self.weights = weights
 
+    @property
+    def mean(self) -> Triple:
+        """Per channel (RGB), of pixels in [0, 1]."""
+        return self.weights.mean
+
+    @property
+    def std(self) -> Triple:
+        """Per channel (RGB), of pixels in [0, 1]."""
+        return self.weights.std
+
+    @property
+    def interpolation(self) -> Interpolation:
+        """The resampling filter that the weights were trained with."""
+        return self.weights.interpolation
+
+    @property
+    def crop_fraction(self) -> float:
+        """The share of the shorter side that the centre crop keeps."""
+        return self.weights.crop_fraction
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the weights file, hexadecimal."""
+        return self.weights.sha256
+
+    @property
+    def weights_licence(self) -> str:
+        """SPDX identifier, or ``unknown``."""
+        return self.weights.licence
+
     def recipe(self, resolution: int, fit: Fit = "crop") -> InputRecipe:
         """Return how an image becomes this network's input.
 

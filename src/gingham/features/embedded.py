@@ -111,13 +111,9 @@ class LiteBackbone(Backbone):
             raise UnavailableError(f"Cannot read {path}: {error.strerror}. {self._remedy}") from error
         if hashlib.sha256(data).hexdigest() != self.weights.sha256:
             raise UnavailableError(
-                f"The weights of {self.name} are not what they should be: {path} has another checksum. "
-                f"{self._remedy}"
+                f"The weights of {self.name} are not what they should be: {path} has another checksum. {self._remedy}"
             )
-        if path.suffix == ".safetensors":
-            tensors = _read_safetensors(path, data)
-        else:
-            tensors = read_checkpoint(data)
+        tensors = _read_safetensors(path, data) if path.suffix == ".safetensors" else read_checkpoint(data)
         return name_tensors(self._package.architecture, tensors)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 
 import torch
@@ -67,6 +66,5 @@ def convert_to_onnx(network: nn.Module, resolution: int, mean: Triple, std: Trip
     finally:
         logger.setLevel(level)
     assert program is not None
-    file = io.BytesIO()
-    program.save(file)
-    return file.getvalue()
+    model: bytes = program.model_proto.SerializeToString()
+    return model

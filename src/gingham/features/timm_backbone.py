@@ -14,12 +14,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from gingham.errors import ConfigError, DataError, UnavailableError, did_you_mean
 from gingham.features.backbones import Backbone, Weights, check_resolution, embedded_names, file_sha256
 from gingham.features.embedded import require_file
 from gingham.project import write_whole
+from gingham.records import Interpolation
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -102,7 +103,7 @@ def load_timm_backbone(name: str, weights: Path | None, directory: Path | None) 
         weights = _own_weights(name)
         _remember(directory, f"{name}.pretrained.json", {"file": str(weights)})
         sha256 = file_sha256(weights)
-    licence = (timm.get_pretrained_cfg(name).license if own else None) or "unknown"
+    licence = (_published(name).license if own else None) or "unknown"
     n_features, facts = _facts(name, sha256, licence, weights)
     remembered = {"format": _FORMAT, "n_features": n_features, **asdict(facts)}
     _remember(directory, f"{name}-{sha256[:16]}.json", remembered)
@@ -138,16 +139,22 @@ def _known() -> str:
     return f"{', '.join(embedded_names())}, or a timm name such as resnet18"
 
 
+def _published(name: str) -> Any:
+    """Return what timm says of the weights that it publishes under a name."""
+    import timm
+
+    return timm.get_pretrained_cfg(name)
+
+
 def _make_network(name: str, resolution: int) -> nn.Module:
     """Make the network without its classification layer, with random weights, for one input size."""
     import timm
 
-    fixed = timm.get_pretrained_cfg(name).fixed_input_size
-    arguments = {"img_size": resolution} if fixed else {}
+    arguments: dict[str, Any] = {"img_size": resolution} if _published(name).fixed_input_size else {}
     try:
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        own = timm.get_pretrained_cfg(name).input_size[-1]
+        own = _published(name).input_size[-1]
         raise ConfigError(
             f"The backbone {name} cannot take images of {resolution} x {resolution} ({error}). "
             f"Its own size is {own}: --features.resolution {own}"
@@ -160,11 +167,12 @@ def _facts(name: str, sha256: str, licence: str, file: Path) -> tuple[int, Weigh
     import timm
     import torch
 
-    cfg = timm.get_pretrained_cfg(name)
+    cfg = _published(name)
     with torch.device("meta"):
-        network = timm.create_model(name, pretrained=False, num_classes=0)
+        network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     n_features = int(getattr(network, "head_hidden_size", None) or network.num_features)
-    interpolation = cfg.interpolation if cfg.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    known = get_args(Interpolation)
+    interpolation: Interpolation = cfg.interpolation if cfg.interpolation in known else "bicubic"
     weights = Weights(sha256, licence, str(file), tuple(cfg.mean), tuple(cfg.std), interpolation, float(cfg.crop_pct))
     return n_features, weights
 
@@ -248,9 +256,7 @@ def _own_weights(name: str) -> Path:
     UnavailableError
         If they are not there and cannot be downloaded; says what to do.
     """
-    import timm
-
-    cfg = timm.get_pretrained_cfg(name)
+    cfg = _published(name)
     if not (cfg.hf_hub_id or cfg.url):
         raise UnavailableError(
             f"timm has no pretrained weights for {name}. Give a file: --features.backbone_weights FILE"

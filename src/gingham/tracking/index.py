@@ -22,6 +22,7 @@ __all__ = ["RECORD_NAME", "BrokenRunError", "RunIndex", "RunSummary", "read_reco
 
 RECORD_NAME = "run.json"
 MAX_RECORD_BYTES = 256 * 2**20  # a record of a thousand classes has 10 MB
+BUSY_SECONDS = 5.0
 APPLICATION_ID = 0x67686D72  # "ghmr": tells the index from any other SQLite file
 TABLE = """
 CREATE TABLE runs (
@@ -166,7 +167,7 @@ class RunIndex:
     ) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
         if database != ":memory:":
             self.file.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
             _prepare(connection)
             warnings = self._reconcile(connection)
             return connection.execute(question, values).fetchall(), warnings
@@ -223,6 +224,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise _ForeignIndexError
     if number("PRAGMA user_version") != _version():
         raise sqlite3.DatabaseError("an index of another version")
+    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("damaged")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
@@ -233,8 +236,6 @@ def _version() -> int:
 
 
 def _row(record: RunRecord, stamp: str) -> tuple[Any, ...]:
-    interval = record.metrics.get("accuracy_ci")
-    is_interval = isinstance(interval, list) and [_is_number(end) for end in interval] == [True, True]
     accuracy = record.metrics.get("accuracy")
     summary = RunSummary(
         run_id=record.run_id,
@@ -247,7 +248,7 @@ def _row(record: RunRecord, stamp: str) -> tuple[Any, ...]:
         images=record.dataset.images,
         test_fingerprint=record.dataset.test_fingerprint,
         accuracy=accuracy if _is_number(accuracy) else None,
-        accuracy_ci=(interval[0], interval[1]) if is_interval else None,
+        accuracy_ci=_interval(record.metrics.get("accuracy_ci")),
         seconds=record.seconds.get("total"),
         warnings=len(record.warnings),
     )
@@ -266,6 +267,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _interval(value: object) -> tuple[float, float] | None:
+    match value:
+        case [int() | float() as low, int() | float() as high]:
+            return low, high
+    return None
+
+
 def _summary_from_json(text: str) -> RunSummary:
     summary = RunSummary(**json.loads(text))
-    return replace(summary, accuracy_ci=summary.accuracy_ci and tuple(summary.accuracy_ci))
+    return replace(summary, accuracy_ci=_interval(summary.accuracy_ci))

@@ -29,7 +29,7 @@ ENVIRONMENT = {
 
 
 def mirror_run(
-    record: RunRecord, run_dir: Path, tracking_uri: str, experiment: str, *, timeout: float = 20.0
+    record: RunRecord, run_dir: Path, tracking_uri: str, experiment: str, *, timeout: float = 30.0
 ) -> str | None:
     """Copy a published run to MLflow: parameters, metrics, tags, and the report, figures, tables and model.
 
@@ -46,7 +46,8 @@ def mirror_run(
     experiment : str
         Made where there is none.
     timeout : float
-        Seconds after which the copy is broken off, the start of MLflow (1-5 s) included.
+        Seconds after which the copy is broken off, included the start of MLflow (1–5 s) and, once,
+        the making of a new database (5 s).
 
     Returns
     -------

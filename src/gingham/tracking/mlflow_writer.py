@@ -132,9 +132,9 @@ def main() -> int:
     try:
         record = RunRecord.model_validate(request["record"])
         for arrived in _copy(record, Path(request["run_dir"]), request["uri"], request["experiment"]):
-            print(arrived, file=replies, flush=True)  # noqa: T201
+            print(arrived, file=replies, flush=True)
     except Exception as error:  # the boundary of the process: whatever went wrong becomes its last line
-        print(_explanation(error, request["uri"]), file=replies, flush=True)  # noqa: T201
+        print(_explanation(error, request["uri"]), file=replies, flush=True)
         return PROBLEM_STATUS
     return 0
 
@@ -143,8 +143,9 @@ def _copy(record: RunRecord, run_dir: Path, uri: str, experiment: str) -> Iterat
     """Copy a run, yielding after each part what has arrived."""
     from mlflow.tracking import MlflowClient
 
+    location = _beside_database(uri, experiment)
     client = MlflowClient(tracking_uri=uri)
-    run = _find_or_create(client, _experiment_id(client, experiment, uri), record)
+    run = _find_or_create(client, _experiment_id(client, experiment, location), record)
     if run.info.status in ("FINISHED", "FAILED"):
         return
     _log_values(client, run.info.run_id, record)
@@ -157,13 +158,13 @@ def _copy(record: RunRecord, run_dir: Path, uri: str, experiment: str) -> Iterat
     client.set_terminated(run.info.run_id, status, _milliseconds(record.finished))
 
 
-def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
+def _experiment_id(client: MlflowClient, name: str, location: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=_beside_database(uri, name)))
+            return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:
             found = client.get_experiment_by_name(name)  # another process made it meanwhile
             if found is None:
@@ -178,9 +179,11 @@ def _experiment_id(client: MlflowClient, name: str, uri: str) -> str:
 
 def _beside_database(uri: str, experiment: str) -> str | None:
     """Return a folder beside an SQLite file for its artifacts; MLflow would take the current folder."""
-    file = uri.removeprefix("sqlite:///").partition("?")[0]
-    if file in ("", uri, ":memory:"):
+    if urlsplit(uri).scheme != "sqlite":
         return None
+    file = uri.removeprefix("sqlite://").removeprefix("/").partition("?")[0]
+    if file in ("", ":memory:"):
+        raise _ProblemError("a database in memory is gone at once. Name a file: `sqlite:///mlflow.db`")
     return (Path(file).absolute().parent / "mlartifacts" / quote(experiment, safe=" ")).as_uri()
 
 
@@ -214,13 +217,27 @@ def _explanation(error: Exception, uri: str) -> str:
     if isinstance(error, _ProblemError):
         return text
     if isinstance(error, ImportError):
-        return f"{text}. {INSTALL}"
+        ours = error.name in ("mlflow", "sqlalchemy", "alembic")
+        return f"{text}. {INSTALL if ours else f'Install the package that provides `{error.name}`'}"
     if urlsplit(uri).scheme in ("", "file"):
         return (
             "MLflow no longer writes to a plain folder. Give a database file, "
             'such as `--tracking.uri "sqlite:///mlflow.db"`, or the address of a server'
         )
+    if _is_unreachable(error):
+        return "no server answers there. Start it, or leave `tracking.uri` and MLFLOW_TRACKING_URI empty"
     return f"{type(error).__name__}: {text}"
+
+
+def _is_unreachable(error: BaseException | None) -> bool:
+    from requests.exceptions import ConnectionError as Unreachable
+    from requests.exceptions import Timeout
+
+    while error is not None:
+        if isinstance(error, Unreachable | Timeout):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 if __name__ == "__main__":

@@ -198,13 +198,15 @@ class RunStore:
         if matches:
             shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
             raise UsageError(f"{len(matches)} runs begin with `{run}`: {shown}. Type more of the name.")
+        broken = [warning for warning in listing.warnings if run and f"/{run}" in warning]
+        if broken:
+            raise UnavailableError(f"There is no run `{run}`. {broken[0]}")
         if not known:
             raise UnavailableError(
                 f"There is no run `{run}`: {self.runs_dir} holds none yet. Type `gingham run` to make one."
             )
-        broken = [warning for warning in listing.warnings if run and f"/{run}" in warning]
-        reason = f" {broken[0]}" if broken else did_you_mean(run, known)
-        raise UnavailableError(f"There is no run `{run}`.{reason} Type `gingham runs list` to see them all.")
+        near = did_you_mean(run, known)
+        raise UnavailableError(f"There is no run `{run}`.{near} Type `gingham runs list` to see them all.")
 
     def latest_finished(self, parameters_fingerprint: str, data_fingerprint: str) -> RunRecord | None:
         """Return the newest finished run of these parameters on this data, all of whose files are still there."""

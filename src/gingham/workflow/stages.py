@@ -29,8 +29,8 @@ def split(folder: ProjectFolder, config: Config, images: StrPath | None, progres
     """
     with folder.lock("split"):
         steps = Steps(folder, config, images, progress)
-        sides = {file.path: str(side) for file, side in zip(steps.files, steps.split.sides, strict=True)}
-        return SplitResult(steps.summary, sides, steps.total_seconds())
+        sides = {file.path: str(side) for file, side in zip(steps.files, steps.sides, strict=True)}
+        return SplitResult(steps.summary(), sides, steps.total_seconds())
 
 
 def featurize(
@@ -61,7 +61,7 @@ def featurize(
                 features=steps.featurized.features,
                 paths=np.array([display_path(item.path) for item in steps.files]),
                 labels=np.array([display_path(item.label) for item in steps.files]),
-                splits=np.array([str(side) for side in steps.split.sides]),
+                splits=np.array(steps.sides.tolist()),
             )
             write_whole(file, buffer.getvalue())
         return features_result(steps, file)
@@ -71,7 +71,7 @@ def features_result(steps: Steps, output: Path | None = None) -> FeaturesResult:
     """Return the features' figures."""
     made = steps.featurized
     return FeaturesResult(
-        dataset=steps.summary,
+        dataset=steps.summary(),
         images=len(steps.files),
         from_cache=made.from_cache,
         recomputed=made.recomputed,
@@ -103,7 +103,7 @@ def train_result(steps: Steps) -> TrainResult:
     """Return the classifier's figures."""
     head = steps.head
     return TrainResult(
-        dataset=steps.summary,
+        dataset=steps.summary(),
         c=head.c,
         cv_accuracy=dict(head.cv_accuracy),
         threshold=head.threshold,
@@ -127,4 +127,4 @@ def evaluate(
     with folder.lock("evaluate"):
         steps = Steps(folder, config, images, progress)
         metrics = steps.metrics
-        return EvaluateResult(steps.summary, metrics, steps.total_seconds())
+        return EvaluateResult(steps.summary(), metrics, steps.total_seconds())

@@ -172,37 +172,36 @@ class Steps:
         _refuse_untrainable(self.dataset, self.labels, split)
         return split
 
-    @cached_property
-    def train_rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Positions of the training files, int64 [n_train]."""
-        return np.flatnonzero(np.asarray(self.split.sides) == "train")
+    @property
+    def sides(self) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """The side of every file: train, test or none; none also where a file was lost since it was listed."""
+        sides = np.array(self.split.sides, dtype=np.str_)
+        if "featurized" in self.__dict__:
+            sides[~self.featurized.ok] = "none"
+        return sides
 
-    @cached_property
-    def test_rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Positions of the test files, int64 [n_test]."""
-        return np.flatnonzero(np.asarray(self.split.sides) == "test")
+    def rows(self, side: str) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Return the positions of the files on one side, intp [n]."""
+        return np.flatnonzero(self.sides == side)
 
-    @cached_property
     def summary(self) -> DatasetSummary:
-        """The dataset and its split in numbers."""
-        per_class = {
-            side: Counter(self.files[row].label for row in rows)
-            for side, rows in (("train", self.train_rows), ("test", self.test_rows))
-        }
-        duplicates = duplicate_groups(self.files, self.groups)
+        """Return the dataset and its split in numbers."""
+        rows = {side: self.rows(side) for side in ("train", "test")}
+        per_class = {side: Counter(self.files[row].label for row in rows[side]) for side in rows}
+        lost = self.featurized.skipped if "featurized" in self.__dict__ else ()
         return DatasetSummary(
             name=self.name,
-            images=len(self.train_rows) + len(self.test_rows),
+            images=len(rows["train"]) + len(rows["test"]),
             classes=self.dataset.classes,
-            train=len(self.train_rows),
-            test=len(self.test_rows),
+            train=len(rows["train"]),
+            test=len(rows["test"]),
             train_per_class={name: per_class["train"][name] for name in self.dataset.classes},
             test_per_class={name: per_class["test"][name] for name in self.dataset.classes},
-            skipped=self.dataset.skipped,
-            duplicates=tuple(tuple(group) for group in duplicates),
+            skipped=(*self.dataset.skipped, *lost),
+            duplicates=tuple(tuple(group) for group in duplicate_groups(self.files, self.groups)),
             conflicts=self.conflicts,
             fingerprint=data_fingerprint(self.files),
-            test_fingerprint=test_fingerprint(self.files, self.split.sides),
+            test_fingerprint=test_fingerprint(self.files, self.sides),
             warnings=tuple(self.split.warnings),
         )
 
@@ -220,27 +219,22 @@ class Steps:
         }
 
     @cached_property
-    def recipe(self) -> InputRecipe:
-        """How an image becomes the backbone's input."""
-        return InputRecipe(
-            resolution=self.config.features.resolution,
-            fit=self.config.preprocess.fit,
-            crop_fraction=self.backbone.crop_fraction,
-            interpolation=self.backbone.interpolation,
-        )
-
-    @cached_property
     def backbone(self) -> Backbone:
         """The pretrained network."""
         from gingham.features import load_backbone
 
         settings = self.config.features
         weights = self.folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-        return load_backbone(settings.backbone, weights=weights)
+        return load_backbone(settings.backbone, weights=weights, directory=self.folder.backbones)
+
+    @cached_property
+    def recipe(self) -> InputRecipe:
+        """How an image becomes the backbone's input."""
+        return self.backbone.recipe(self.config.features.resolution, self.config.preprocess.fit)
 
     @cached_property
     def featurized(self) -> FeaturizeResult:
-        """The features of every file, float32 [n_files, n_features]."""
+        """The features of every file, float32 [n_files, n_features]; NaN where a file was lost since it was listed."""
         from gingham.features import featurize_dataset
 
         with self.timed("featurize"):
@@ -253,7 +247,6 @@ class Steps:
                 precision=self.config.features.precision,
                 max_pixels=self.config.preprocess.max_pixels,
                 cache=self.folder.features,
-                models=self.folder.backbones,
                 progress=self.progress("featurize"),
             )
 
@@ -262,8 +255,9 @@ class Steps:
         """The classifier on the features; read back where nothing that it depends on has changed."""
         from gingham.classifiers import LinearHead, fit_head
 
-        rows, settings = self.train_rows, self.config.svm
-        labels, features = self.labels[rows], self.featurized
+        features, settings = self.featurized, self.config.svm
+        rows = self.rows("train")
+        labels = self.labels[rows]
         with self.timed("train"):
             content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
             parameters = [settings.model_dump(), self.config.evaluation.wanted_precision, self.config.seed]
@@ -298,7 +292,7 @@ class Steps:
         probabilities, settings = self.probabilities, self.config.evaluation
         with self.timed("evaluate"):
             predicted = probabilities.argmax(axis=1)
-            train, test = self.train_rows, self.test_rows
+            train, test = self.rows("train"), self.rows("test")
             return compute_metrics(
                 self.labels[test],
                 probabilities[test],

@@ -132,14 +132,14 @@ def _room(rng: np.random.Generator, shape: Shape) -> Array:
         w, h = rng.uniform(0.12, 0.4) * width, rng.uniform(0.12, 0.4) * height
         frame = curve([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], corners=(0, 1, 2, 3))
         inner = (frame - (x + w / 2, y + h / 2)) * np.float32(0.86) + (x + w / 2, y + h / 2)
-        canvas.shade(frame, (4, 6), 6, 0.3)
+        canvas.shade([frame], (4, 6), 6, 0.3)
         canvas.paint(frame, choose(rng, STRONG))
         canvas.paint(inner.astype(np.float32), choose(rng, MUTED, 0.08))
     if rng.random() < 0.7:
         x, y = rng.uniform(-0.2, 0.8) * width, rng.uniform(0.45, 0.8) * height
         w = rng.uniform(0.3, 0.8) * width
         sofa = curve([(x, y), (x + w, y), (x + w * 1.05, height * 1.05), (x - 0.05 * w, height * 1.05)], corners=(2, 3))
-        canvas.shade(sofa, (0, 8), 14, 0.3)
+        canvas.shade([sofa], (0, 8), 14, 0.3)
         canvas.paint(sofa, choose(rng, STRONG))
     return _defocus(canvas.pixels, rng.uniform(0.001, 0.012) * max(shape))
 
@@ -245,7 +245,7 @@ def _rail(rng: np.random.Generator, shape: Shape) -> Array:
             ],
             corners=(0, 2, 3, 4),
         )
-        canvas.shade(piece, (3, 3), 6, 0.35)
+        canvas.shade([piece], (3, 3), 6, 0.35)
         canvas.paint(piece, choose(rng, STRONG if rng.random() < 0.6 else MUTED))
         x += 0.8 * wide
     canvas.pixels[int(top) : int(top) + max(2, height // 120)] = 0.25

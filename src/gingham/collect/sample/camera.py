@@ -49,13 +49,15 @@ def develop(rng: np.random.Generator, pixels: Array, hardness: float) -> Image:
     # Softness in thousandths of the picture's size, so that a large picture is no sharper than a small one.
     size = np.sqrt(height * width)
     soft = rng.uniform(0.4, 1.1) + max(0.0, rng.normal(-0.6, 1.5)) * (0.3 + 1.9 * hardness)
-    image = image.filter(ImageFilter.GaussianBlur(float(soft * size / 1000)))
-    if rng.random() < 0.3:
+    sigma = float(soft * size / 1000)
+    image = image.filter(ImageFilter.BoxBlur(1.5 * sigma) if sigma < 0.8 else ImageFilter.GaussianBlur(sigma))
+    if rng.random() < 0.15:
         image = image.filter(ImageFilter.UnsharpMask(radius=2, percent=int(rng.uniform(30, 110)), threshold=2))
     noise = rng.uniform(0.6, 2.2) + max(0.0, rng.normal(-0.3, 1.0)) * 5 * hardness
-    grain = noise * rng.standard_normal((height, width, 1), dtype=np.float32)
-    speckle = 0.6 * noise * np.stack([cloud(rng, (height, width), size / 4) for _ in range(3)], axis=-1)
-    return images.fromarray(np.clip(np.asarray(image) + grain + speckle + 0.5, 0, 255).astype(np.uint8))
+    grain = noise * rng.standard_normal((height, width), dtype=np.float32)
+    tint = 0.8 * noise * cloud(rng, (height, width), size / 4)
+    noisy = np.asarray(image) + np.stack([grain + tint, grain, grain - tint], axis=-1)
+    return images.fromarray(np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
 
 
 def encode(image: Image, quality: int, subsampling: int = 2) -> bytes:

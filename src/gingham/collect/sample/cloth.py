@@ -27,15 +27,14 @@ class Light:
         Unit vector to the light; x right, y down, z to the viewer.
     key, ambient : float
         Strength of the main light on a surface that faces it, and of the light from everywhere.
-    tint, shade : float32 arrays of shape (3,)
-        Colour of what is lit and of what lies in shadow, about 1.
+    warmth : float32 array of shape (3,)
+        How much more of each colour there is in what is lit than in what lies in shadow.
     """
 
     towards: tuple[float, float, float]
     key: float
     ambient: float
-    tint: Array
-    shade: Array
+    warmth: Array
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Light:
@@ -43,9 +42,9 @@ class Light:
         side, height = rng.uniform(-1.3, 1.3), rng.uniform(0.55, 1.15)
         towards = (np.cos(height) * np.sin(side), -np.cos(height) * np.cos(side), np.sin(height))
         ambient = rng.uniform(0.42, 0.66)
-        warmth = rng.normal(0, 0.035)
-        tint = np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
-        return cls(tuple(float(c) for c in towards), (1 - ambient) / towards[2], ambient, tint, tint[::-1].copy())
+        warm = rng.normal(0.08, 0.1)
+        warmth = np.array([warm, 0.0, -warm], np.float32)
+        return cls(tuple(float(c) for c in towards), (1 - ambient) / towards[2], ambient, warmth)
 
     def offset(self, distance: float) -> tuple[float, float]:
         """Return where the shadow of something ``distance`` above the ground falls."""
@@ -107,36 +106,41 @@ class Cloth:
         """Paint one part, and before it the shadow that it casts."""
         outline = place.pixels(part.outline)
         scale = place.scale
-        if part.lift:
+        fill = self._fills[part.fill]
+        if part.lift * scale > 0.8:
             softness = max(1.0, part.lift * scale * 1.2)
-            canvas.shade(outline, self._light.offset(part.lift * scale * 0.7), softness, 0.42)
+            canvas.shade([outline], self._light.offset(part.lift * scale * 0.7), softness, 0.42)
         box = bounds(outline, canvas.shape)
         if box is None:
             return
-        cover = mask(outline, box)
-        rows, columns = np.nonzero(cover)
+        if min(np.ptp(outline, axis=0)) < 5 and not callable(fill):
+            canvas.paint(outline, 0.93 * fill)
+            return
+        cover = mask([outline], box)
+        found = rows, columns = np.nonzero(cover)
         if len(rows) == 0:
             return
-        shape, slope_x, slope_y = self._relief(part, place, box, cover, order)
-        x, y = place.units((columns + box.left).astype(np.float32) + 0.5, (rows + box.top).astype(np.float32) + 0.5)
-        u, v, half = _unroll(part, x, y)
-        found = (rows, columns)
-        fill = self._fills[part.fill]
+        light, slope_x, slope_y = self._relief(part, place, box, cover, order)
+        x, y = place.units(
+            (columns + box.left).astype(np.float32) + 0.5, (rows + box.top).astype(np.float32) + 0.5
+        )
+        u, v, turned = _unroll(part, x, y)
         if callable(fill):
             shift = np.float32(0.11 * self._depth)
             start = self._origin * (1 + order % 3)
-            colour = fill(u + shift * slope_x[found] + start[0], v + shift * slope_y[found] + start[1], 1.1 / scale)
+            across = u + shift * slope_x[found] + start[0]
+            colour = fill(across, v + shift * slope_y[found] + start[1], 1.1 / scale)
         else:
             colour = np.broadcast_to(fill, (len(rows), 3))
-        light = self._texture(part, u, v, half, scale)[:, None] * shape[found]
+        bright = (light[found] * self._texture(part, u, v, turned, scale))[:, None]
+        lit = np.clip(colour * bright * (1 + (bright - 0.8) * self._light.warmth), 0, 1)
         view = canvas.pixels[box.window]
-        alpha = cover[found][:, None]
-        view[found] += alpha * (np.clip(colour * light, 0, 1) - view[found])
+        view[found] += cover[found][:, None] * (lit - view[found])
 
     def _relief(self, part: Part, place: Placement, box: Box, cover: Array, order: int) -> tuple[Array, Array, Array]:
-        """Return the light on each pixel of a box, shape (height, width, 3), and the slopes of the folds."""
+        """Return the light on each pixel of a box, about 1, and the two slopes of the folds."""
         step = int(np.clip(place.scale / 28, 1, 4))
-        height, width = -(-box.shape[0] // step), -(-box.shape[1] // step)
+        height, width = max(2, -(-box.shape[0] // step)), max(2, -(-box.shape[1] // step))
         grid_x, grid_y = np.meshgrid(
             (np.arange(width, dtype=np.float32) + 0.5) * step + box.left,
             (np.arange(height, dtype=np.float32) + 0.5) * step + box.top,
@@ -146,26 +150,27 @@ class Cloth:
         folds = self._folds(part, u, v, 6.5 * (order % 3))
         slope_y, slope_x = np.gradient(folds, spacing)
         inside = resize(cover, (height, width))
-        roundness = min(0.16, 0.35 * min(np.ptp(part.outline, axis=0)))
-        soft = blur(inside, max(0.6, roundness / spacing))
-        bulge = np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * (0.2 if part.girth else 0.09)
-        rise_y, rise_x = np.gradient(bulge, spacing)
+        soft = blur(inside, max(0.6, min(0.07, 0.2 * min(np.ptp(part.outline, axis=0))) / spacing))
+        rise_y, rise_x = np.gradient(np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * 0.07, spacing)
+        rise_x, rise_y = np.clip(rise_x, -0.9, 0.9), np.clip(rise_y, -0.9, 0.9)
         cos, sin = np.cos(part.angle), np.sin(part.angle)
-        across = slope_x * cos - slope_y * sin + np.clip(rise_x, -1.2, 1.2)
-        down = slope_x * sin + slope_y * cos + np.clip(rise_y, -1.2, 1.2)
+        lean = slope_x
+        if part.girth:
+            turned = np.clip(u / part.girth, -0.93, 0.93)
+            lean = slope_x - 0.5 * turned / np.sqrt(1 - turned**2)
+        across = lean * cos - slope_y * sin + rise_x
+        down = lean * sin + slope_y * cos + rise_y
         length = np.sqrt(across**2 + down**2 + 1)
         lx, ly, lz = self._light.towards
         facing = np.clip((-across * lx - down * ly + lz) / length, 0, None)
         hollow = np.clip(1 + 1.1 * (folds - blur(folds, 0.12 / spacing)), 0.6, 1.15)
-        edge = 1 - 0.28 * np.clip(1.7 - 2.2 * soft, 0, 1)
-        ambient, key = self._light.ambient * hollow * edge, self._light.key * facing * edge
-        light = ambient[..., None] * self._light.shade + key[..., None] * self._light.tint
+        edge = 1 - 0.22 * np.clip(1.7 - 2.2 * soft, 0, 1)
+        light = (self._light.ambient * hollow + self._light.key * facing) * edge
         if self._gloss:
             half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)
             shine = np.clip((-across * half[0] - down * half[1] + half[2]) / length, 0, 1) ** 24
-            light = light + (self._gloss * shine)[..., None]
-        full = [resize(light[..., channel], box.shape) for channel in range(3)]
-        return np.stack(full, axis=-1), resize(slope_x, box.shape), resize(slope_y, box.shape)
+            light = light + self._gloss * shine
+        return resize(light, box.shape), resize(slope_x, box.shape), resize(slope_y, box.shape)
 
     def _folds(self, part: Part, u: Array, v: Array, shift: float) -> Array:
         """Return the height of the cloth, in units, over coordinates along and across a part."""
@@ -181,22 +186,25 @@ class Cloth:
             return deep * (0.11 * ramp * waves / (self._pleats / 5) + 0.04 * noise(u * 2.4, v * 1.1 + shift))
         if part.folds == "limb":
             across, along = v * 1.15 + 0.5 * u, u
-        broad = 0.085 * noise(across * 1.7 + warp + shift, along * 0.5)
-        ridge = 1 - np.abs(noise(across * 2.1 + 1.6 * warp + 9.5, along * 0.8 + shift))
-        where = np.clip(0.5 + 0.7 * noise(u * 0.7 + 3.5, v * 0.7 + shift), 0, 1)
-        crease = 0.075 * self._crease * where * np.clip(ridge, -0.5, 1) ** 2
-        fine = 0.012 * noise(across * 6.5, along * 3.0 + shift)
+        broad = 0.07 * noise(across * 1.5 + warp + shift, along * 0.45)
+        ridge = np.clip(1 - 1.6 * np.abs(noise(across * 1.7 + 1.4 * warp + 9.5, along * 0.6 + shift)), 0, 1)
+        second = np.clip(1 - 2.2 * np.abs(noise(u * 1.5 + warp, v * 1.9 - u + 5.5 + shift)), 0, 1)
+        where = np.clip(0.4 + 0.8 * noise(u * 0.7 + 3.5, v * 0.7 + shift), 0, 1)
+        crease = self._crease * (0.1 * where * ridge + 0.05 * (1 - where) * second)
+        fine = 0.01 * noise(across * 6.5, along * 3.0 + shift)
         return deep * (broad + crease + fine)
 
-    def _texture(self, part: Part, u: Array, v: Array, half: Array, scale: float) -> Array:
+    def _texture(self, part: Part, u: Array, v: Array, turned: Array, scale: float) -> Array:
         """Return the fine structure of the cloth around 1: grain, knit, ribs, and the turn of a body away."""
         texture = 1 + self._grain * self._rng.standard_normal(len(u), dtype=np.float32)
         if part.ribbed and scale > 45:
             texture += 0.09 * np.sin(u * 2 * np.pi / 0.07)
-        elif self._knit and scale > 75 and part.fill != "skin":
+        elif part.fill == "hair":
+            texture += 0.16 * self._noise(u * 11, v * 0.7)
+        elif self._knit and scale > 75 and part.fill in ("pattern", "trim", "collar", "edge"):
             texture += self._knit * np.sin(2 * np.pi * (v / 0.05 + 0.35 * np.abs(np.sin(np.pi * u / 0.05))))
         if part.girth:
-            texture *= 1 - 0.3 * np.clip(half, 0, 1) ** 4
+            texture *= 1 - 0.15 * turned**4
         return texture
 
 

@@ -55,6 +55,7 @@ class Arms:
 
     joints: tuple[tuple[Point, Point, Point], tuple[Point, Point, Point]]
     in_front: bool = False
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,11 @@ def pose_arms(rng: np.random.Generator, pose: str) -> Arms:
     """Place the arms: ``laid`` or ``hung`` (empty sleeves), ``down``, ``hip``, ``crossed`` or ``behind``."""
     joints = []
     for side in (-1, 1):
-        shoulder = (side * 0.86, 0.3)
+        shoulder = (side * 0.8, 0.48)
         upper, fore = {
             "laid": (rng.uniform(0.35, 1.1), rng.uniform(0.2, 1.0)),
             "hung": (rng.uniform(0.12, 0.3), rng.uniform(0.0, 0.2)),
-            "down": (rng.uniform(0.12, 0.3), rng.uniform(-0.05, 0.2)),
+            "down": (rng.uniform(0.08, 0.26), rng.uniform(-0.08, 0.14)),
             "hip": (rng.uniform(0.6, 0.85), rng.uniform(-0.95, -0.7)),
             "crossed": (rng.uniform(0.1, 0.25), rng.uniform(-1.5, -1.2)),
             "behind": (rng.uniform(0.25, 0.4), rng.uniform(-0.7, -0.5)),
@@ -148,7 +149,7 @@ def pose_arms(rng: np.random.Generator, pose: str) -> Arms:
         elbow = (shoulder[0] + side * 1.3 * np.sin(upper), shoulder[1] + 1.3 * np.cos(upper))
         wrist = (elbow[0] + side * 1.2 * np.sin(fore), elbow[1] + 1.2 * np.cos(fore))
         joints.append((shoulder, elbow, wrist))
-    return Arms((joints[0], joints[1]), in_front=pose == "crossed")
+    return Arms((joints[0], joints[1]), in_front=pose == "crossed", behind=pose == "behind")
 
 
 def _top(rng: np.random.Generator, plan: _Cut, arms: Arms, worn: bool) -> list[Part]:
@@ -196,22 +197,30 @@ def _top(rng: np.random.Generator, plan: _Cut, arms: Arms, worn: bool) -> list[P
 
 
 def _sleeve(joints: tuple[Point, Point, Point], length: float, ribbed: bool, worn: bool) -> list[Part]:
+    """Cut a sleeve along an arm: over the shoulder, down to ``length``, back to the armpit."""
     shoulder, elbow, wrist = (np.array(joint) for joint in joints)
-    stops = [shoulder, elbow, wrist]
-    whole = int(min(length, 1.999))
-    end = stops[whole] + (stops[whole + 1] - stops[whole]) * (length - whole)
-    top = shoulder + 0.12 * (shoulder - elbow) / np.linalg.norm(shoulder - elbow)
-    path = [top, *stops[1 : whole + 1], end] if length > 1 else [top, 0.5 * (top + end), end]
-    widths = [0.4, 0.34, 0.31] if length <= 1 else [0.4, 0.3, 0.24 if length > 1.6 else 0.27]
-    outline = limb([(float(x), float(y)) for x, y in path], widths)
-    run = end - top
-    angle = float(np.arctan2(-run[0], run[1]))
-    parts = [Part(outline, angle=angle, folds="limb", girth=0.42 if worn else 0.0)]
+    side = 1.0 if shoulder[0] > 0 else -1.0
+    upper, fore = elbow - shoulder, wrist - elbow
+    end = shoulder + upper * length if length <= 1 else elbow + fore * (length - 1)
+    stops = [shoulder + 0.42 * upper, end] if length <= 1 else [shoulder + 0.42 * upper, elbow, end]
+    half = [0.37, 0.36] if length <= 1 else [0.36, 0.31, 0.25 if length > 1.6 else 0.29]
+    runs = [upper, upper] if length <= 1 else [upper, upper / 1.3 + fore / 1.2, fore]
+    outer, inner = [], []
+    for stop, wide, run in zip(stops, half, runs, strict=True):
+        normal = side * np.array([run[1], -run[0]]) / np.linalg.norm(run) * wide
+        outer.append((float(stop[0] + normal[0]), float(stop[1] + normal[1])))
+        inner.append((float(stop[0] - normal[0]), float(stop[1] - normal[1])))
+    if side * inner[0][0] < 0.7 or inner[0][1] < 0.9:
+        inner = inner[1:]
+    points = [(side * 0.55, 0.13), (side * 0.93, 0.21), *outer, *inner[::-1], (side * 0.74, 1.12), (side * 0.6, 0.7)]
+    cuff = 2 + len(outer)
+    outline = curve(points, corners=(0, cuff - 1, cuff, len(points) - 2, len(points) - 1))
+    angle = float(np.arctan2(-(end - shoulder)[0], (end - shoulder)[1]))
+    parts = [Part(outline, angle=angle, folds="limb", girth=0.46 if worn else 0.0)]
     if ribbed:
-        back = end + 0.16 * (path[-2] - end) / np.linalg.norm(path[-2] - end)
-        middle = 0.5 * (back + end)
-        cuff = limb([(float(x), float(y)) for x, y in (back, middle, end)], [0.23, 0.21, 0.2])
-        parts.append(Part(cuff, "trim", angle=angle, folds="none", lift=0.02, ribbed=True))
+        back = end - 0.2 * runs[-1] / np.linalg.norm(runs[-1])
+        line = [(float(x), float(y)) for x, y in (back, 0.5 * (back + end), end)]
+        parts.append(Part(limb(line, [0.24, 0.22, 0.2]), "trim", angle=angle, folds="none", lift=0.02, ribbed=True))
     return parts
 
 
@@ -307,12 +316,11 @@ def _scarf(rng: np.random.Generator, worn: bool) -> list[Part]:
         path = [(side * 0.42, 0.0), (x, 0.9), (x + rng.normal(0, 0.15), 0.3 + long)]
         parts.append(Part(limb(path, [0.7 * wide, wide, 1.15 * wide]), folds="limb" if worn else "drape", lift=0.08))
         end_x, end_y = path[-1]
-        for k in np.linspace(-1.05, 1.05, 9):
-            tip = (end_x + k * wide + rng.normal(0, 0.03), end_y + rng.uniform(0.18, 0.26))
-            fringe = limb(
-                [(end_x + k * wide, end_y - 0.02), (end_x + k * wide, end_y + 0.1), tip], [0.03, 0.025, 0.012]
-            )
-            parts.append(Part(fringe, "trim", folds="none", lift=0.02))
+        comb = [(end_x - 1.1 * wide, end_y - 0.05)]
+        for k in np.linspace(-1.05, 1.05, 12):
+            comb += [(end_x + (k + d) * wide, end_y + y + rng.normal(0, 0.01)) for d, y in ((0, 0.0), (0.01, 0.22), (0.11, 0.22), (0.12, 0.0))]
+        comb.append((end_x + 1.2 * wide, end_y - 0.05))
+        parts.append(Part(np.array(comb, np.float32), "trim", folds="none", lift=0.02))
     loop = [(-0.62, -0.1), (-0.3, 0.22), (0.0, 0.32), (0.3, 0.22), (0.62, -0.1)]
     parts.append(
         Part(limb(loop, [0.2, 0.32, 0.36, 0.32, 0.2], rounded=True), angle=1.2, folds="limb", girth=0.0, lift=0.1)
@@ -322,7 +330,7 @@ def _scarf(rng: np.random.Generator, worn: bool) -> list[Part]:
 
 def _folded(rng: np.random.Generator, worn: bool) -> list[Part]:  # noqa: ARG001 - one signature for all cuts
     parts = []
-    for i in range(int(rng.integers(1, 4)))[::-1]:
+    for i in reversed(range(int(rng.integers(1, 4)))):
         wide, high = rng.uniform(0.95, 1.1), rng.uniform(1.2, 1.5)
         y = 1.5 + 0.14 * i
         corners = [(-wide, y - high), (wide, y - high), (wide + 0.03, y + high), (-wide - 0.03, y + high)]

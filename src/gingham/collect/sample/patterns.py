@@ -51,7 +51,7 @@ def dotted(rng: np.random.Generator, hardness: float) -> Pattern:
         if style == "two-sized":
             size = np.where((row + column) % 2 == 0, size, 0.45 * size)
         if rough > 0.01:
-            size = size * (1 + rough * noise(x * 2.3, y * 2.3))
+            size = size * (1 + rough * np.clip(noise(x * 2.3, y * 2.3), -1.5, 1))
         distance = np.sqrt(dx * dx + dy * dy)
         width = np.float32(max(pixel / period, softness, 1e-3))
         cover = np.clip((size - distance) / width + 0.5, 0, 1) * np.minimum(1, 2 * size / width)
@@ -126,7 +126,7 @@ def leopard(rng: np.random.Generator, hardness: float) -> Pattern:
     solid = {"cheetah": 0.9, "sparse": 0.3}.get(style, rng.uniform(0.05, 0.25))
     absent = rng.uniform(0.2, 0.4) if style == "sparse" else 0.0
     softness = rng.uniform(0.12, 0.25) if style == "blurred" else 0.03
-    warp = rng.uniform(0.12, 0.22)
+    warp = rng.uniform(0.06, 0.14)
     stretch = rng.uniform(1.0, 1.35)
     angle = rng.uniform(-0.5, 0.5)
     filler = rng.uniform(1.0, 1.6)
@@ -146,9 +146,9 @@ def leopard(rng: np.random.Generator, hardness: float) -> Pattern:
         lobes = np.sin(2 * theta + turn * table[2][cell]) + 0.8 * np.sin(3 * theta + turn * table[3][cell])
         ragged = noise(x0 * 4.1, y0 * 4.1)
         size = radius * (0.8 + 0.45 * table[4][cell])
-        thick = stroke * (0.75 + 0.42 * lobes + 0.22 * ragged)
+        thick = stroke * (0.8 + 0.36 * lobes + 0.25 * ragged)
         full = table[5][cell] < solid
-        reach = np.where(full, 0.62 * size * (1 + 0.16 * lobes + 0.2 * ragged), thick)
+        reach = np.where(full, 0.66 * size * (1 + 0.12 * lobes + 0.18 * ragged), thick)
         width = np.float32(max(pixel / period, softness, 1e-3))
         away = np.where(full, distance, np.abs(distance - size))
         cover = np.clip((reach - away) / width + 0.5, 0, 1)

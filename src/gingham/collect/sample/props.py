@@ -21,28 +21,15 @@ def ellipse(x: float, y: float, wide: float, high: float) -> Array:
 
 def head(rng: np.random.Generator, behind: bool) -> list[Part]:
     """Build neck and head; seen from behind, the hair hides the face."""
-    neck = limb([(0.0, -0.55), (0.0, -0.1), (0.0, 0.3)], [0.25, 0.27, 0.42])
-    parts = [Part(neck, "skin", girth=0.32, folds="none", lift=0.0)]
+    bust = [(-0.24, -0.5), (0.24, -0.5), (0.26, -0.06), (0.5, 0.14), (0.76, 0.34), (0.7, 1.2), (-0.7, 1.2), (-0.76, 0.34), (-0.5, 0.14), (-0.26, -0.06)]
+    parts = [Part(curve(bust, corners=(0, 1, 5, 6)), "skin", girth=1.0, folds="none", lift=0.0)]
     if not behind:
-        chin = [(-0.42, -1.2), (-0.36, -0.72), (-0.14, -0.42), (0.14, -0.42), (0.36, -0.72), (0.42, -1.2), (0.0, -1.75)]
-        parts.append(Part(curve(chin), "skin", girth=0.5, folds="none", lift=0.12))
-        for side in (-1, 1):
-            lock = [(side * 0.05, -1.72), (side * 0.5, -1.3), (side * 0.46, rng.uniform(-0.9, -0.2))]
-            parts.append(Part(limb(lock, [0.2, 0.14, 0.04], rounded=True), "hair", folds="limb", lift=0.03))
-        return parts
-    skull = [
-        (-0.46, -1.1),
-        (-0.3, -1.62),
-        (0.0, -1.75),
-        (0.3, -1.62),
-        (0.46, -1.1),
-        (0.32, -0.5),
-        (0.0, -0.38),
-        (-0.32, -0.5),
-    ]
+        chin = [(-0.4, -1.1), (-0.33, -0.6), (-0.12, -0.3), (0.12, -0.3), (0.33, -0.6), (0.4, -1.1), (0.0, -1.6)]
+        return [*parts, Part(curve(chin), "skin", girth=0.5, folds="none", lift=0.1)]
+    skull = [(-0.43, -1.0), (-0.3, -1.46), (0.0, -1.6), (0.3, -1.46), (0.43, -1.0), (0.31, -0.42), (0.0, -0.28), (-0.31, -0.42)]
     parts.append(Part(curve(skull), "hair", girth=0.6, folds="limb", lift=0.08))
-    if rng.random() < 0.4:
-        parts.append(Part(ellipse(0.0, -1.72, 0.24, 0.22), "hair", girth=0.3, folds="limb", lift=0.08))
+    if rng.random() < 0.5:
+        parts.append(Part(ellipse(0.0, -1.56, 0.22, 0.2), "hair", girth=0.3, folds="limb", lift=0.08))
     return parts
 
 
@@ -50,7 +37,7 @@ def arms(pose: Arms) -> list[Part]:
     """Build two bare arms with hands along a pose."""
     parts = []
     for shoulder, elbow, wrist in pose.joints:
-        outline = limb([shoulder, elbow, wrist], [0.27, 0.21, 0.14], rounded=True)
+        outline = limb([shoulder, elbow, wrist], [0.25, 0.2, 0.13], rounded=True)
         parts.append(Part(outline, "skin", folds="none", lift=0.05))
         (ex, ey), (wx, wy) = elbow, wrist
         length = np.hypot(wx - ex, wy - ey)
@@ -62,16 +49,27 @@ def arms(pose: Arms) -> list[Part]:
 
 def legs(rng: np.random.Generator, bare: bool) -> list[Part]:
     """Build hips and two legs with shoes, in trousers or bare."""
-    fill = "skin" if bare else "legs"
-    parts = []
-    if not bare:
-        hips = [(-0.68, 1.9), (0.68, 1.9), (0.8, 2.7), (0.72, 3.3), (0.0, 3.2), (-0.72, 3.3), (-0.8, 2.7)]
-        parts.append(Part(curve(hips, corners=(0, 1)), "legs", girth=0.95, folds="drape", lift=0.0))
+    parts: list[Part] = []
+    feet = []
+    if bare:
+        hips = [(-0.6, 1.9), (0.6, 1.9), (0.72, 2.7), (0.6, 3.2), (0.0, 3.0), (-0.6, 3.2), (-0.72, 2.7)]
+        parts.append(Part(curve(hips, corners=(0, 1)), "skin", girth=0.95, folds="none", lift=0.0))
+    wide, flare = rng.uniform(0.24, 0.34), rng.uniform(0.18, 0.34)
     for side in (-1, 1):
-        spread = rng.uniform(0.3, 0.5)
-        path = [(side * 0.4, 2.7), (side * spread, 4.6), (side * (spread + rng.uniform(-0.05, 0.12)), 6.4)]
-        parts.append(Part(limb(path, [0.42, 0.28, 0.19]), fill, girth=0.42, folds="none" if bare else "limb"))
-        shoe = [(path[2][0], 6.3), (path[2][0] + side * 0.05, 6.5), (path[2][0] + side * 0.14, 6.66)]
+        spread = rng.uniform(0.32, 0.46)
+        foot = side * (spread + rng.uniform(-0.05, 0.12))
+        feet.append(foot)
+        if bare:
+            path = [(side * 0.36, 2.7), (side * spread, 4.6), (foot, 6.4)]
+            parts.append(Part(limb(path, [0.34, 0.22, 0.13]), "skin", girth=0.36, folds="none"))
+        else:
+            knee = side * spread
+            leg = [(side * 0.68, 1.9), (side * 0.82, 2.7), (knee + side * wide, 4.6), (foot + side * flare, 6.4)]
+            leg += [(foot - side * flare, 6.42), (knee - side * wide, 4.6), (side * 0.02, 3.15), (-side * 0.05, 1.9)]
+            outline = curve(leg, corners=(0, 3, 4, 6, 7))
+            parts.append(Part(outline, "legs", girth=0.95, folds="drape", lift=0.02))
+    for side, foot in zip((-1, 1), feet, strict=True):
+        shoe = [(foot, 6.3), (foot + side * 0.05, 6.5), (foot + side * 0.14, 6.66)]
         parts.append(Part(limb(shoe, [0.2, 0.22, 0.16], rounded=True), "shoes", folds="none"))
     return parts
 

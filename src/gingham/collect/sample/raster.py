@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,20 +56,22 @@ class Canvas:
         box = bounds(outline, self.shape)
         if box is None:
             return
-        cover = (mask(outline, box) * np.float32(opacity))[..., None]
+        cover = (mask([outline], box) * np.float32(opacity))[..., None]
         view = self.pixels[box.window]
         view += cover * (np.asarray(colour, np.float32) - view)
 
-    def shade(self, outline: Array, offset: tuple[float, float], softness: float, strength: float) -> None:
-        """Cast the soft shadow of an outline: darken it, moved by ``offset`` and blurred (pixels)."""
-        moved = outline + np.asarray(offset, np.float32)
-        box = bounds(moved, self.shape, margin=int(2.5 * softness) + 2)
+    def shade(
+        self, outlines: Sequence[Array], offset: tuple[float, float], softness: float, strength: float
+    ) -> None:
+        """Cast one soft shadow of some outlines: darken them, moved by ``offset`` and blurred (pixels)."""
+        moved = [outline + np.asarray(offset, np.float32) for outline in outlines]
+        box = bounds(np.concatenate(moved), self.shape, margin=int(2.5 * softness) + 2)
         if box is None:
             return
-        step = max(1, int(softness / 2))
-        height, width = -(-box.shape[0] // step), -(-box.shape[1] // step)
-        small = mask((moved - (box.left, box.top)) / step, Box(0, height, 0, width), oversample=1)
-        dark = resize(blur(small, softness / step), box.shape)
+        step = max(1, int(softness / 1.6))
+        small = Box(0, -(-box.shape[0] // step), 0, -(-box.shape[1] // step))
+        local = [(outline - (box.left, box.top)) / step for outline in moved]
+        dark = resize(blur(mask(local, small, oversample=1), softness / step), box.shape)
         self.pixels[box.window] *= 1 - np.float32(strength) * dark[..., None]
 
 
@@ -104,11 +107,11 @@ def sample(table: Array, x: Array, y: Array) -> Array:
 
 
 def resize(values: Array, shape: tuple[int, int]) -> Array:
-    """Resample a 2-d array to ``shape`` bicubically."""
+    """Resample a 2-d array to ``shape``, bilinearly."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(values, np.float32))
-    return np.array(image.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return np.array(image.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def blur(values: Array, sigma: float) -> Array:
@@ -134,7 +137,10 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], cells: float, stretc
     cell = max(shape) / cells
     rows = min(shape[0], max(2, round(shape[0] / cell * stretch**0.5)))
     columns = min(shape[1], max(2, round(shape[1] / cell / stretch**0.5)))
-    return resize(rng.standard_normal((rows, columns), dtype=np.float32), shape)
+    from PIL import Image
+
+    lumps = Image.fromarray(rng.standard_normal((rows, columns), dtype=np.float32))
+    return np.array(lumps.resize(shape[::-1], Image.Resampling.BICUBIC))
 
 
 def bounds(outline: Array, shape: tuple[int, int], margin: int = 1) -> Box | None:
@@ -145,14 +151,16 @@ def bounds(outline: Array, shape: tuple[int, int], margin: int = 1) -> Box | Non
     return box if box.bottom > box.top and box.right > box.left else None
 
 
-def mask(outline: Array, box: Box, oversample: int = 2) -> Array:
-    """Rasterise a closed outline inside a box: coverage in [0, 1] of each pixel."""
+def mask(outlines: Sequence[Array], box: Box, oversample: int = 2) -> Array:
+    """Rasterise closed outlines inside a box: coverage in [0, 1] of each pixel."""
     from PIL import Image, ImageDraw
 
     height, width = box.shape
     image = Image.new("L", (width * oversample, height * oversample))
-    points = (outline - np.array((box.left, box.top), np.float32)) * oversample - 0.5
-    ImageDraw.Draw(image).polygon(points.ravel().tolist(), fill=255)
+    draw = ImageDraw.Draw(image)
+    for outline in outlines:
+        points = (outline - np.array((box.left, box.top), np.float32)) * oversample - 0.5
+        draw.polygon(points.ravel().tolist(), fill=255)
     if oversample > 1:
         image = image.reduce(oversample)
     return np.asarray(image, np.float32) / 255

@@ -76,7 +76,7 @@ def photograph(rng: np.random.Generator, label: str, hardness: float) -> Image:
 def _size(rng: np.random.Generator) -> tuple[int, int]:
     """Draw height and width, both in 300 … 900."""
     aspect = rng.choice(_ASPECTS)
-    area = rng.uniform(380, 620) ** 2
+    area = rng.uniform(350, 590) ** 2
     width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
     return int(np.clip(height, 300, 900)), int(np.clip(width, 300, 900))
 
@@ -162,13 +162,15 @@ def _on_body(
     far = name == "figure"
     behind = far or rng.random() < 0.15
     bare = cut in ("dress", "skirt")
-    under = [*props.legs(rng, bare)]
+    under = props.legs(rng, bare)
     if cut == "skirt":
         top = garment(rng, str(rng.choice(["t-shirt", "vest"])), pose, worn=True)
         under += [Part(p.outline, "trim", p.angle, p.girth, p.folds, p.lift) for p in top]
     limbs = props.arms(pose)
     skull = props.head(rng, behind)
-    if pose.in_front:
+    if pose.behind:
+        parts = [*limbs, *under, *skull[:1], *clothes, *skull[1:], *covers]
+    elif pose.in_front:
         sleeves = [part for part in clothes if part.angle and part.folds == "limb"]
         rest = [part for part in clothes if not any(part is sleeve for sleeve in sleeves)]
         parts = [*under, *skull[:1], *rest, *skull[1:], *limbs, *sleeves, *covers]
@@ -180,10 +182,10 @@ def _on_body(
         foot = height * rng.uniform(0.93, 1.02)
         centre = (width * rng.uniform(0.36, 0.64), foot - 6.6 * unit)
     else:
-        unit = min(width / rng.uniform(2.2, 3.8), height / rng.uniform(2.6, 4.2))
-        centre = (width * rng.uniform(0.44, 0.56), unit * rng.uniform(0.35, 0.95))
-        if centre[1] + 3 * unit < height:
-            centre = (centre[0], height - 3.1 * unit)
+        unit = min(width / rng.uniform(2.3, 3.8), height / rng.uniform(2.6, 4.4))
+        # A face is never in the picture: seen from the front, the frame cuts above the chin.
+        above = rng.uniform(1.0, 2.0) if behind else rng.uniform(0.15, 0.5)
+        centre = (width * rng.uniform(0.44, 0.56), unit * above)
     return _Shot(parts, _place(rng, centre, unit, rng.normal(0, 0.04), 0.05), False, rng.uniform(0.7, 1.25))
 
 
@@ -208,6 +210,5 @@ def _place(rng: np.random.Generator, centre: tuple[float, float], unit: float, s
 def _shadow_behind(rng: np.random.Generator, canvas: Canvas, shot: _Shot, light: Light) -> None:
     """Cast the garment's wide, soft shadow on a wall behind it."""
     distance = rng.uniform(0.1, 0.5) * shot.place.scale
-    for part in shot.parts:
-        if part.lift > 0.03:
-            canvas.shade(shot.place.pixels(part.outline), light.offset(distance), 0.5 * distance + 3, 0.16)
+    outlines = [shot.place.pixels(part.outline) for part in shot.parts if part.lift > 0.03]
+    canvas.shade(outlines, light.offset(distance), 0.5 * distance + 3, rng.uniform(0.15, 0.4))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +48,10 @@ class Engine(ABC):
         """Load the network, if that has not been done yet."""
 
     @abstractmethod
-    def _run(self, batches: Iterator[Images]) -> Iterator[Rows]:
+    def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
         """Map full batches to features, in order."""
 
-    def features(self, batches: Iterable[Images]) -> Iterator[Rows]:
+    def features(self, batches: Iterable[Images]) -> Generator[Rows, None, None]:
         """Map batches of images to features, in order, reading ahead while the network computes.
 
         Parameters
@@ -67,15 +69,16 @@ class Engine(ABC):
             If a batch has another shape or type.
         """
         self.load()
-        sizes: list[int] = []
+        sizes: deque[int] = deque()
 
         def full() -> Iterator[Images]:
             for batch in batches:
                 sizes.append(len(batch))
                 yield self._fill(batch)
 
-        for rows in self._run(full()):
-            yield rows[: sizes.pop(0)]
+        with closing(self._run(full())) as results:
+            for rows in results:
+                yield rows[: sizes.popleft()]
 
     def _fill(self, batch: Images) -> Images:
         n, *shape = batch.shape

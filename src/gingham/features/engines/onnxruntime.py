@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from gingham.features.backbones import Backbone
@@ -29,7 +29,7 @@ class OnnxRuntimeEngine(Engine):
         model = self.backbone.onnx_model(self.resolution).SerializeToString()
         self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
-    def _run(self, batches: Iterator[Images]) -> Iterator[Rows]:
+    def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
         for batch in batches:
             (rows,) = self._session.run(["features"], {"images": batch})
             yield rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class OpenVinoEngine(Engine):
         hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
         self._network = core.compile_model(network, "CPU", hints)
 
-    def _run(self, batches: Iterator[Images]) -> Iterator[Rows]:
+    def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
         import openvino
 
         streams = self._network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")

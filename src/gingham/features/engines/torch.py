@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gingham.features.backbones import Backbone
@@ -42,10 +42,9 @@ class TorchEngine(Engine):
 
         weights = self.backbone.weights
         network = PixelInput(self.backbone.torch_module(self.resolution), weights.mean, weights.std)
-        # mypy: `to` has no overload for a memory format alone
-        self._network = network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.eval().to(self.device).to(memory_format=torch.channels_last)
 
-    def _run(self, batches: Iterator[Images]) -> Iterator[Rows]:
+    def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
         # A GPU computes while the next batch is decoded: results are fetched one batch late.
         running: deque[Tensor] = deque()
         depth = 0 if self.device == "cpu" else 1

@@ -1,0 +1,193 @@
+"""``report.html``: one file that needs nothing else, and the figures beside it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from gingham.errors import UsageError
+from gingham.evaluate import figures, report_views
+from gingham.evaluate.calibration import reliability
+from gingham.evaluate.report_data import ReportData, least_sure_hits, worst_mistakes
+from gingham.evaluate.report_views import MOST_HEAT_CLASSES, Shown
+from gingham.evaluate.theme import DARK, LIGHT, Theme
+from gingham.evaluate.wording import count_of, percent
+from gingham.records import display_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["render_figures", "render_report"]
+
+
+def render_figures(data: ReportData) -> dict[str, bytes]:
+    """Draw the figures of a run on white.
+
+    Parameters
+    ----------
+    data : ReportData
+
+    Returns
+    -------
+    dict of str to bytes
+        File name to PNG: ``accuracy_against_c.png`` (where C was searched), ``roc.png``,
+        ``confusion_matrix.png``, ``reliability.png``, ``not_sure.png``, ``per_class_accuracy.png``.
+    """
+    return {f"{name}.png": figures.figure_bytes(draw(LIGHT), "png") for name, draw in _drawings(data).items()}
+
+
+def render_report(data: ReportData) -> str:
+    """Write the report of a run as one HTML page.
+
+    It makes no request, runs no script, follows the reader's light or dark scheme, and stays under 5 MB whatever
+    the number of classes and images: long lists say how much of them is shown.
+
+    Parameters
+    ----------
+    data : ReportData
+
+    Returns
+    -------
+    str
+        HTML that can be encoded as UTF-8. File and class names are text in it.
+
+    Raises
+    ------
+    UsageError
+        There is no test image or no probability among the predictions.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gingham.evaluate", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_as_text,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    return environment.get_template("report.html.j2").render(_context(data))
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A figure for both schemes, as data URLs, and what it shows for those who cannot see it."""
+
+    light: Markup
+    dark: Markup
+    alt: str
+
+
+def _context(data: ReportData) -> dict[str, Any]:
+    table = data.predictions.of_split("test")
+    metrics = data.metrics
+    n_wrong = int((~table.correct).sum())
+    mistakes = worst_mistakes(table, data.images_shown)
+    hits = least_sure_hits(table, data.images_shown)
+    drawings = _drawings(data)
+    heat = report_views.confusion_rows(metrics)
+    return {
+        "data": data,
+        "created": data.created.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
+        "style": _style(),
+        "headline": report_views.headline(data),
+        "numbers": report_views.key_numbers(metrics),
+        "warnings": Shown.of(list(dict.fromkeys([*metrics.warnings, *data.warnings]))),
+        "unsure": report_views.unsure(data, table),
+        "classes": report_views.class_rows(metrics),
+        "heat": heat,
+        "heat_limit": MOST_HEAT_CLASSES,
+        "pairs": report_views.confusion_pairs(metrics),
+        "mistakes": report_views.thumbnails(data, table, mistakes, n_wrong),
+        "hits": report_views.thumbnails(data, table, hits, len(table) - n_wrong),
+        "skipped": report_views.skipped_by_reason(data.skipped),
+        "duplicates": Shown.of(data.duplicate_groups),
+        "conflicts": Shown.of(data.conflicts),
+        "leaks": Shown.of(data.leaks),
+        "parameters": report_views.parameter_rows(data),
+        "commands": data.next_commands or _next_commands(data.run_id),
+        "interval": percent(metrics.confidence),
+        "count_of": count_of,
+        "pictures": {
+            name: _picture(draw, _ALT[name])
+            for name, draw in drawings.items()
+            if name != "per_class_accuracy" and (name != "confusion_matrix" or heat is None)
+        },
+    }
+
+
+_ALT = {
+    "accuracy_against_c": "Line: cross-validation accuracy for each value of C, the chosen one marked",
+    "roc": "ROC curves: share of a class that is found against share of other images taken for it",
+    "confusion_matrix": "Heat map: true against predicted class, for the most confused classes",
+    "not_sure": "Line: share of right answers against share of images answered, the surest first",
+    "reliability": "Dots: share of right answers against confidence, above a histogram of the confidence",
+}
+
+
+def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
+    table = data.predictions.of_split("test")
+    if len(table) == 0 or table.probabilities is None:
+        raise UsageError("a report needs the predictions of the test images, with their probabilities")
+    index = {name: i for i, name in enumerate(table.classes)}
+    truth = np.array([index[label] for label in table.labels], dtype=np.intp)
+    diagram = reliability(table.confidence, table.correct)
+    curves = figures.roc_curves(truth, table.probabilities, data.metrics)
+    drawings: dict[str, Callable[[Theme], Figure]] = {
+        "roc": lambda theme: figures.draw_roc(curves, theme),
+        "confusion_matrix": lambda theme: figures.draw_confusion_matrix(data.metrics, theme),
+        "reliability": lambda theme: figures.draw_reliability(diagram, theme),
+        "not_sure": lambda theme: figures.draw_not_sure(table.confidence, table.correct, data.answer_threshold, theme),
+        "per_class_accuracy": lambda theme: figures.draw_per_class_accuracy(data.metrics, theme),
+    }
+    if data.cv_accuracy:
+        drawings["accuracy_against_c"] = lambda theme: figures.draw_accuracy_against_c(data.cv_accuracy, data.c, theme)
+    return drawings
+
+
+def _picture(draw: Callable[[Theme], Figure], alt: str) -> _Picture:
+    light, dark = (
+        Markup("data:image/svg+xml;base64,") + b64encode(figures.figure_bytes(draw(theme), "svg")).decode()
+        for theme in (LIGHT, DARK)
+    )
+    return _Picture(light, dark, alt)
+
+
+def _style() -> Markup:
+    sheet = files("gingham.evaluate").joinpath("report.css").read_text("utf-8")
+    light, dark = (
+        "".join(f"--{name}:{value};" for name, value in asdict(theme).items() if isinstance(value, str))
+        for theme in (LIGHT, DARK)
+    )
+    return Markup(  # noqa: S704 - the package's own style sheet
+        f":root{{color-scheme:light dark;{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}"
+    )
+
+
+def _as_text(value: object) -> object:
+    """Make any text that a template prints safe to encode: names may hold undecodable bytes and controls."""
+    return display_path(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _prose(text: str) -> Markup:
+    """Keep a number and its percent sign on one line."""
+    return Markup(str(escape(display_path(text))).replace(" %", "&nbsp;%"))  # noqa: S704 - escaped just here
+
+
+def _next_commands(run_id: str) -> list[tuple[str, str]]:
+    return [
+        (f"gingham export {run_id} -o model.onnx", "the classifier as one file, for any machine"),
+        ("gingham predict model.onnx my-photo.jpg", "ask it about an image"),
+        ("gingham check", "look for wrong labels, duplicates and unreadable files in the dataset"),
+        ("gingham run --features.resolution 320", "try again with more detail: slower, often better"),
+        ("gingham runs list", "all runs so far; gingham runs compare A B says which is better"),
+    ]

@@ -1,0 +1,118 @@
+"""What a report is made of: the workflow fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from gingham.evaluate.metrics import Metrics
+from gingham.evaluate.predictions import PredictionTable
+from gingham.records import Skipped
+
+__all__ = ["ReportData", "images_to_show", "least_sure_hits", "worst_mistakes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything that ``report.html`` and the figures show of one run.
+
+    Parameters
+    ----------
+    title : str
+        The heading: usually the name of the dataset.
+    run_id : str
+    created : datetime
+    classifier, backbone : str
+    resolution : int
+        Side of the network's input, in pixels.
+    n_images : int
+        Images used, of training and test.
+    metrics : Metrics
+    predictions : PredictionTable
+        The test images, with probabilities. Rows of other splits are left out.
+    cv_accuracy : mapping of float to float
+        C to mean cross-validation accuracy; empty without a search.
+    c : float or None
+        The chosen C.
+    thumbnails : mapping of str to bytes
+        Path to a small JPEG, of the images that `images_to_show` names.
+    images_shown : int
+        At most so many mistakes, and so many unsure hits.
+    skipped : sequence of Skipped
+    duplicate_groups : sequence of sequence of str
+        Paths of images that are the same, or nearly.
+    conflicts : sequence of (paths, labels)
+        Images that lie under several labels.
+    leaks : sequence of str
+        Test images of which the training set holds a duplicate or a near one.
+    answer_threshold, wanted_precision : float or None
+        Least confidence at which the model answers, and the precision for which it was chosen.
+    warnings : sequence of str
+        Beyond those of ``metrics``.
+    parameters, defaults : mapping of str to object
+        All parameters of the run, and their defaults, by dotted name.
+    versions : mapping of str to str
+    seconds : mapping of str to float
+        Time of each step.
+    fingerprints : mapping of str to str
+    next_commands : sequence of (command, explanation)
+        How to go on; without, those that follow from ``run_id``.
+    """
+
+    title: str
+    run_id: str
+    created: datetime
+    classifier: str
+    backbone: str
+    resolution: int
+    n_images: int
+    metrics: Metrics
+    predictions: PredictionTable
+    cv_accuracy: Mapping[float, float] = field(default_factory=dict)
+    c: float | None = None
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    images_shown: int = 24
+    skipped: Sequence[Skipped] = ()
+    duplicate_groups: Sequence[Sequence[str]] = ()
+    conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()
+    leaks: Sequence[str] = ()
+    answer_threshold: float | None = None
+    wanted_precision: float | None = None
+    warnings: Sequence[str] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    next_commands: Sequence[tuple[str, str]] = ()
+
+
+def worst_mistakes(table: PredictionTable, most: int) -> list[int]:
+    """Return the rows of the wrong answers, most confident first."""
+    wrong = np.flatnonzero(~table.correct)
+    order = np.argsort(-table.confidence[wrong], kind="stable")
+    return [int(i) for i in wrong[order][:most]]
+
+
+def least_sure_hits(table: PredictionTable, most: int) -> list[int]:
+    """Return the rows of the right answers, least confident first."""
+    right = np.flatnonzero(table.correct)
+    order = np.argsort(table.confidence[right], kind="stable")
+    return [int(i) for i in right[order][:most]]
+
+
+def images_to_show(table: PredictionTable, most: int) -> tuple[str, ...]:
+    """Return the paths of the images whose thumbnails a report shows.
+
+    Parameters
+    ----------
+    table : PredictionTable
+        Rows of other splits than ``test`` are left out.
+    most : int
+        Mistakes, and unsure hits, at most so many of each.
+    """
+    test = table.of_split("test")
+    return tuple(test.paths[i] for i in (*worst_mistakes(test, most), *least_sure_hits(test, most)))

@@ -1,0 +1,144 @@
+"""One ONNX file that holds the whole way from pixels to probabilities.
+
+Input ``images`` uint8 (N, S, S, 3), RGB. Outputs ``probabilities`` and ``scores`` float32 (N, K) and ``features``
+float32 (N, d). Normalization, backbone, pooling, unit length, linear head and calibration are in the graph; how a
+picture of another size becomes S x S stands in the metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gingham.errors import DataError
+from gingham.records import InputRecipe
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from gingham.classifiers import LinearHead
+
+__all__ = ["METADATA_KEY", "ModelInfo", "build_model"]
+
+METADATA_KEY = "gingham"
+SMALLEST_NORM = 1e-12
+
+
+class ModelInfo(BaseModel):
+    """What a model file says of itself.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Class names, in the order of the outputs.
+    resolution, fit, crop_fraction, interpolation
+        How an image becomes the input; see :class:`gingham.records.InputRecipe`.
+    threshold : float or None
+        Predictions whose probability is lower are "not sure"; None: no threshold reaches the wanted precision.
+    backbone, run_id, fingerprint : str
+    weights_sha256, weights_licence : str
+    metrics : dict
+        Accuracy and its interval on the test images, and more.
+    versions : dict of str to str
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format_version: int = 1
+    labels: tuple[str, ...]
+    resolution: int
+    fit: str
+    crop_fraction: float
+    interpolation: str
+    threshold: float | None = None
+    classifier: str = "svm"
+    backbone: str
+    run_id: str = ""
+    fingerprint: str = ""
+    weights_sha256: str = ""
+    weights_licence: str = ""
+    metrics: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+    @property
+    def recipe(self) -> InputRecipe:
+        """How an image becomes the input."""
+        names = ("resolution", "fit", "crop_fraction", "interpolation")
+        return InputRecipe(**{name: getattr(self, name) for name in names})
+
+    @classmethod
+    def of(cls, model: ModelProto) -> ModelInfo:
+        """Read it from a model.
+
+        Raises
+        ------
+        DataError
+            If the model was not written by Gingham.
+        """
+        text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+        if text is None:
+            raise DataError("This ONNX file was not written by Gingham: it says neither its labels nor its input size.")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise DataError(
+                f"The description inside this model file is damaged: {error.errors()[0]['msg']}."
+            ) from error
+
+
+def build_model(backbone: ModelProto, head: LinearHead, info: ModelInfo) -> bytes:
+    """Put a linear head behind a backbone.
+
+    Parameters
+    ----------
+    backbone : onnx.ModelProto
+        ``images`` uint8 (N, S, S, 3) → ``features`` float32 (N, d).
+    head : LinearHead
+    info : ModelInfo
+
+    Returns
+    -------
+    bytes
+        The ONNX file.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(backbone)
+    graph = model.graph
+
+    def constant(name: str, value: Any) -> str:
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), f"head.{name}"))
+        return f"head.{name}"
+
+    def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        graph.node.append(helper.make_node(operator, inputs, [output], name=f"head/{output}", **attributes))
+        return output
+
+    seen = "features"
+    if head.normalize:
+        length = node("ReduceL2", [seen, _axes(graph)], "head.length", keepdims=1)
+        seen = node("Div", [seen, node("Max", [length, constant("smallest", SMALLEST_NORM)], "head.norm")], "head.unit")
+    node("Gemm", [seen, constant("coef", head.coef), constant("intercept", head.intercept)], "scores", transB=1)
+    scaled = node("Mul", ["scores", constant("scale", head.calibration_scale)], "head.scaled")
+    logits = node("Add", [scaled, constant("offsets", head.calibration_offsets)], "head.logits")
+    node("Softmax", [logits], "probabilities", axis=1)
+    n_classes, n_features = head.coef.shape
+    shapes = (("probabilities", n_classes), ("scores", n_classes), ("features", n_features))
+    del graph.output[:]
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name, width in shapes)
+    del model.metadata_props[:]
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(info.model_dump(mode="json"), ensure_ascii=True)})
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def _axes(graph: Any) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "head.axes"))
+    return "head.axes"

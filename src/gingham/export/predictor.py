@@ -1,0 +1,179 @@
+"""Answer from a model file: images in, labels and probabilities out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gingham.errors import DataError, ImageError, UnavailableError
+from gingham.export.model_file import ModelInfo
+from gingham.images import network_input, open_bytes
+from gingham.records import display_path
+
+__all__ = ["Prediction", "Predictor", "load"]
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image.
+
+    Parameters
+    ----------
+    path : str
+        As it was given.
+    label : str or None
+        The most probable class; None where the image could not be read.
+    probability : float or None
+        Of that class.
+    probabilities : dict of str to float
+        Of every class, in the order of the model's labels.
+    sure : bool
+        False where the probability is below the threshold that the wanted precision needs.
+    error : str or None
+        Why the image could not be read: the reason code, then the reason in words.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    sure: bool = False
+    error: str | None = None
+
+
+class Predictor:
+    """A model file, ready to predict.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    UnavailableError
+        If there is no such file.
+    DataError
+        If it is no model of Gingham's, or damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        model, self.info = _read(self.path)
+        self._request = _compile(model, self.path)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of the probabilities."""
+        return self.info.labels
+
+    def __repr__(self) -> str:
+        return f"Predictor({str(self.path)!r}, labels={list(self.labels)})"
+
+    def predict(self, images: Iterable[str | os.PathLike[str]]) -> list[Prediction]:
+        """Predict the class of every image file; one that cannot be read costs only its own answer.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of ``images``.
+        """
+        paths = [os.fspath(image) for image in images]
+        answers: list[Prediction] = []
+        for start in range(0, len(paths), BATCH):
+            answers += self._predict_batch(paths[start : start + BATCH])
+        return answers
+
+    def predict_proba(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probabilities for inputs that are already square.
+
+        Parameters
+        ----------
+        inputs : ndarray of uint8, shape (n, resolution, resolution, 3)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_classes)
+        """
+        blocks = []
+        for start in range(0, len(inputs), BATCH):
+            block = inputs[start : start + BATCH]
+            padded = np.zeros((BATCH, *block.shape[1:]), np.uint8)
+            padded[: len(block)] = block
+            result = self._request.infer({"images": padded})
+            blocks.append(np.array(result["probabilities"][: len(block)]))
+        return np.concatenate(blocks) if blocks else np.empty((0, len(self.labels)), np.float32)
+
+    def _predict_batch(self, paths: Sequence[str]) -> list[Prediction]:
+        answers: list[Prediction | None] = []
+        inputs = []
+        for path in paths:
+            try:
+                inputs.append(network_input(open_bytes(path), self.info.recipe))
+                answers.append(None)
+            except ImageError as error:
+                answers.append(Prediction(path, error=f"{error.reason.value}: {error.detail}".rstrip(": ")))
+        if inputs:
+            rows = iter(self.predict_proba(np.stack(inputs)))
+        return [self._prediction(path, next(rows)) if a is None else a for path, a in zip(paths, answers, strict=True)]
+
+    def _prediction(self, path: str, probabilities: NDArray[np.float32]) -> Prediction:
+        best = int(probabilities.argmax())
+        threshold = self.info.threshold
+        return Prediction(
+            path=path,
+            label=self.labels[best],
+            probability=float(probabilities[best]),
+            probabilities={label: float(p) for label, p in zip(self.labels, probabilities, strict=True)},
+            sure=threshold is None or float(probabilities[best]) >= threshold,
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Predictor:
+    """Load a model file.
+
+    Raises
+    ------
+    UnavailableError
+        If there is no such file.
+    DataError
+        If it is no model of Gingham's, or damaged.
+    """
+    return Predictor(path)
+
+
+def _read(path: Path) -> tuple[bytes, ModelInfo]:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnavailableError(f"There is no model file {display_path(str(path))}. `gingham run` writes one.") from None
+    try:
+        model = onnx.load_model_from_string(data)
+        info = ModelInfo.of(model)
+    except DecodeError as error:
+        raise DataError(f"{display_path(str(path))} is not an ONNX file, or is damaged.") from error
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise DataError(
+            f"{display_path(str(path))} keeps weights in another file, which a model of Gingham's never does."
+        )
+    return data, info
+
+
+def _compile(model: bytes, path: Path) -> Any:
+    import openvino
+
+    try:
+        compiled = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    except RuntimeError as error:
+        raise DataError(f"{display_path(str(path))} cannot be run: {str(error).strip().splitlines()[-1]}") from error
+    return compiled.create_infer_request()

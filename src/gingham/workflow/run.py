@@ -1,0 +1,204 @@
+"""The main job: do all that is not up to date, record it, write a report."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gingham import __version__
+from gingham.config import Config
+from gingham.errors import ImageError
+from gingham.project import ProjectFolder, write_whole
+from gingham.records import display_path
+from gingham.tracking import RunRecord, mirror_run
+from gingham.workflow.doctor import installed_versions
+from gingham.workflow.history import store
+from gingham.workflow.results import DatasetSummary, RunResult
+from gingham.workflow.stages import features_result, train_result
+from gingham.workflow.steps import Progress, Steps
+
+__all__ = ["run"]
+
+THUMBNAIL_SIDE = 192
+
+
+def run(
+    folder: ProjectFolder,
+    config: Config,
+    images: str | os.PathLike[str] | None,
+    progress: Progress | None,
+    environment: Mapping[str, str],
+) -> RunResult:
+    """Train and evaluate a classifier on a dataset, and write report, figures, predictions and model file.
+
+    Where nothing has changed since an earlier run, that run is returned and nothing is done.
+
+    Raises
+    ------
+    DataError
+        If no classifier could come of the images.
+    UnavailableError
+        If weights or an engine are not here, another process is at work in the project, or the disk is full.
+    """
+    with folder.lock("run"):
+        steps = Steps(folder, config, images, progress)
+        history = store(folder)
+        fingerprints = steps.fingerprints(__version__)
+        if same := history.latest_finished(fingerprints["parameters"], fingerprints["data"]):
+            return RunResult(same, folder.root, up_to_date=True)
+        with history.stage() as staged:
+            record = _make(steps, staged.run_id, staged.path, fingerprints)
+            record = history.publish(staged.path, record)
+    uri = config.tracking.uri or environment.get("MLFLOW_TRACKING_URI", "")
+    experiment = config.tracking.experiment or Path(record.dataset.name).name
+    warning = mirror_run(record, history.folder(record.run_id), uri, experiment) if uri else None
+    return RunResult(record, folder.root, warnings=(warning,) if warning else ())
+
+
+def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str, str]) -> RunRecord:
+    """Write the files of a run into a folder of its own, and return the record of it."""
+    from gingham.export import build_model
+
+    began = datetime.datetime.now(datetime.UTC)
+    metrics = steps.metrics
+    summary = steps.summary()
+    featurized, trained = features_result(steps).block(), train_result(steps).block()
+    with steps.timed("report"):
+        _write_report(steps, summary, run_id, began, directory)
+        backbone = steps.backbone.onnx_model(steps.config.features.resolution)
+        write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
+    dataset = summary.to_json()
+    return RunRecord(
+        run_id=run_id,
+        created=began,
+        finished=datetime.datetime.now(datetime.UTC),
+        gingham_version=__version__,
+        classifier=steps.config.classifier,
+        backbone=steps.config.features.backbone,
+        resolution=steps.config.features.resolution,
+        dataset={name: dataset[name] for name in RECORDED} | {"split": steps.split_name},
+        metrics=metrics.model_dump(mode="json"),
+        svm=trained,
+        seconds=steps.total_seconds(),
+        featurize=featurized,
+        report=f"runs/{run_id}/report.html",
+        model=f"runs/{run_id}/model.onnx",
+        parameters=steps.config.model_dump(mode="json") | {"dataset": steps.name},
+        fingerprints=dict(fingerprints),
+        versions=installed_versions(),
+        warnings=(*summary.warnings, *metrics.warnings),
+    )
+
+
+RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "skipped", "duplicates",
+            "conflicts", "fingerprint", "test_fingerprint")  # fmt: skip
+
+
+def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
+    from gingham.export import ModelInfo
+
+    recipe, weights, metrics = steps.recipe, steps.backbone.weights, steps.metrics
+    return ModelInfo(
+        labels=tuple(display_path(name) for name in summary.classes),
+        resolution=recipe.resolution,
+        fit=recipe.fit,
+        crop_fraction=recipe.crop_fraction,
+        interpolation=recipe.interpolation,
+        threshold=steps.head.threshold,
+        classifier=steps.config.classifier,
+        backbone=steps.config.features.backbone,
+        run_id=run_id,
+        fingerprint=summary.fingerprint,
+        weights_sha256=weights.sha256,
+        weights_licence=weights.licence,
+        metrics={
+            "accuracy": metrics.accuracy,
+            "accuracy_ci": metrics.accuracy_ci,
+            "class_averaged_accuracy": metrics.class_averaged_accuracy,
+            "test_images": summary.test,
+        },
+        versions=installed_versions(),
+    )
+
+
+def _write_report(
+    steps: Steps, summary: DatasetSummary, run_id: str, created: datetime.datetime, directory: Path
+) -> None:
+    from gingham.evaluate.predictions import PredictionTable, write_predictions
+    from gingham.evaluate.report import render_figures, render_report
+    from gingham.evaluate.report_data import ReportData, images_to_show
+
+    config, sides = steps.config, steps.sides
+    rows = np.flatnonzero(sides != "none")
+    probabilities = steps.probabilities[rows]
+    predicted = probabilities.argmax(axis=1)
+    used = [steps.files[row] for row in rows]
+    table = PredictionTable(
+        paths=tuple(file.path for file in used),
+        contents=tuple(file.content for file in used),
+        splits=tuple(sides[rows].tolist()),
+        labels=tuple(file.label for file in used),
+        predicted=tuple(summary.classes[code] for code in predicted),
+        classes=summary.classes,
+        confidence=probabilities.max(axis=1),
+        probabilities=probabilities,
+    )
+    stream = io.StringIO(newline="")
+    write_predictions(table, stream)
+    write_whole(directory / "predictions.csv", stream.getvalue())
+
+    data = ReportData(
+        title=Path(steps.name).name,
+        run_id=run_id,
+        created=created,
+        classifier=config.classifier,
+        backbone=config.features.backbone,
+        resolution=config.features.resolution,
+        n_images=summary.images,
+        metrics=steps.metrics,
+        predictions=table,
+        cv_accuracy=steps.head.cv_accuracy,
+        c=steps.head.c,
+        thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images)),
+        images_shown=config.evaluation.report_images,
+        skipped=summary.skipped,
+        duplicate_groups=summary.duplicates,
+        conflicts=[(paths, [path.partition("/")[0] for path in paths]) for paths in summary.conflicts],
+        leaks=[steps.files[row].path for row in steps.rows("test") if steps.split.leaks[row]],
+        answer_threshold=steps.head.threshold,
+        wanted_precision=config.evaluation.wanted_precision,
+        warnings=summary.warnings,
+        parameters=_dotted(config.model_dump(mode="json") | {"dataset": steps.name}),
+        defaults=_dotted(Config().model_dump(mode="json")),
+        versions=installed_versions(),
+        seconds=steps.total_seconds(),
+        fingerprints={"data": summary.fingerprint, "test images": summary.test_fingerprint},
+    )
+    for name, figure in render_figures(data).items():
+        write_whole(directory / "figures" / name, figure)
+    write_whole(directory / "report.html", render_report(data))
+
+
+def _thumbnails(steps: Steps, paths: tuple[str, ...]) -> dict[str, bytes]:
+    from gingham.images import open_bytes, thumbnail_jpeg
+
+    thumbnails = {}
+    for path in paths:
+        try:
+            thumbnails[path] = thumbnail_jpeg(open_bytes(steps.root / path, root=steps.root), THUMBNAIL_SIDE)
+        except ImageError:  # gone since it was featurized; the report says so in its place
+            continue
+    return thumbnails
+
+
+def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
