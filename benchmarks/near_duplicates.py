@@ -1,8 +1,8 @@
 """All near-duplicate pairs among 100,000 image hashes: Gingham's search against comparing each with each.
 
-Run it with ``python benchmarks/near_duplicates.py``. With ``GINGHAM_TEST_DATA`` set to a folder of photos the hashes are made
-from those; without it from pictures with the spectrum of natural scenes. Uniformly random bits would be no test: the
-bits of real pictures are correlated, so that some buckets of an index get very large.
+Run it with ``python benchmarks/near_duplicates.py``. With ``GINGHAM_TEST_DATA`` set to a folder of photos the hashes
+are made from those; without it from pictures with the spectrum of natural scenes. Uniformly random bits would be no
+test: the bits of real pictures are correlated, so that some buckets of an index get very large.
 """
 
 from __future__ import annotations

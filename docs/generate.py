@@ -10,8 +10,8 @@ from gingham.config import parameters
 PAGE = Path(__file__).parent / "parameters.md"
 HEAD = """# Parameters
 
-Set any of them in `gingham.toml`, as a variable (`GINGHAM_SVM__FOLDS=3`) or as a flag (`--svm.folds 3`); the later wins.
-`gingham init` writes them all. This page is made from `config.py` by `make docs`.
+Set any of them in `gingham.toml`, as a variable (`GINGHAM_SVM__FOLDS=3`) or as a flag (`--svm.folds 3`);
+the later wins. `gingham init` writes them all. This page is made from `config.py` by `make docs`.
 
 | parameter | default | allowed | |
 |---|---|---|---|

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from gingham.errors import ConfigError, did_you_mean
 from gingham.records import Fit
 
-__all__ = ["CONFIG_NAME", "Config", "explain", "load_config", "parameters", "to_toml"]
+__all__ = ["CONFIG_NAME", "Config", "explain", "explain_unknown", "load_config", "parameters", "to_toml"]
 
 CONFIG_NAME = "gingham.toml"
 ENVIRONMENT_PREFIX = "GINGHAM_"
@@ -291,20 +291,29 @@ def load_config(
 def explain(error: ErrorDetails) -> str:
     """Say in a sentence what is wrong with a parameter and what is allowed."""
     name = _dotted(error)
-    table = name.rpartition(".")[0]
-    known = {parameter.name: parameter for parameter in parameters()}
     if error["type"] == "extra_forbidden":
-        siblings = {n.rpartition(".")[2]: n for n in known if n.rpartition(".")[0] == table} | (
-            {} if table else {prefix.rstrip("."): prefix for prefix, _ in _tables() if prefix}
-        )
-        where = f" in [{table}]" if table else ""
-        nearest = did_you_mean(name.rpartition(".")[2], siblings) or did_you_mean(name, known)
-        return f"There is no parameter `{name}`.{nearest} Known{where}: {', '.join(siblings)}."
+        return explain_unknown(name)
+    known = {parameter.name: parameter for parameter in parameters()}
     if name in known:
         came = error["input"] if len(str(error["input"])) < 80 else "the value given"
         why = f" ({error['ctx']['error']})" if error["type"] == "value_error" else ""
         return f"`{name}` cannot be {came!r}{why}. Allowed: {known[name].allowed}."
     return f"`{name}` must be a table, such as [{name}], not {error['input']!r}."
+
+
+def explain_unknown(name: str) -> str:
+    """Say that there is no such parameter, and which ones there are.
+
+    >>> explain_unknown("svm.fold").partition("?")[0]
+    'There is no parameter `svm.fold`. Did you mean `folds`'
+    """
+    table, _, key = name.rpartition(".")
+    known = [parameter.name for parameter in parameters()]
+    siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == table]
+    tables = [] if table else [prefix.rstrip(".") for prefix, _ in _tables() if prefix]
+    nearest = did_you_mean(key, siblings + tables) or did_you_mean(name, known)
+    where = f" in [{table}]" if table and siblings else ""
+    return f"There is no parameter `{name}`.{nearest} Known{where}: {', '.join(siblings + tables or known)}."
 
 
 def _dotted(error: ErrorDetails) -> str:

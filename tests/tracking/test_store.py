@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import datetime
 import errno
+import itertools
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -187,24 +190,31 @@ def test_cleaning_spares_what_a_living_process_holds(store: RunStore, tmp_path: 
 def test_names_are_unique_when_many_are_drawn_at_once(
     store: RunStore, noon: datetime.datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counter = iter(range(1000))
-    # Four candidates in all: threads must keep running into each other's.
-    monkeypatch.setattr("secrets.token_hex", lambda size: f"{next(counter) % 4:0{2 * size}x}")
-    barrier = threading.Barrier(4)
-    drawn: list[str] = []
+    # Four candidates for four threads: they must keep running into each other's.
+    candidates, real = itertools.cycle(["0000", "0001", "0002", "0003"]), secrets.token_hex
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(candidates) if size == 2 else real(size))
+    barrier = threading.Barrier(4, timeout=20)
 
-    def stage() -> None:
+    def stage(_: int) -> str:
         barrier.wait()
         with store.stage(noon) as staged:
-            drawn.append(staged.run_id)
             barrier.wait()
+            return staged.run_id
 
-    threads = [threading.Thread(target=stage) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(drawn) == [f"20261124-120000-000{digit}" for digit in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        drawn = sorted(pool.map(stage, range(4)))
+    assert drawn == [f"20261124-120000-000{digit}" for digit in range(4)]
+
+
+def test_a_name_that_is_published_after_it_was_drawn_is_not_used(
+    store: RunStore, publish: Publish, noon: datetime.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, free = publish().run_id, "20261124-120000-0b0b"
+    drawn = iter([taken, free])
+    monkeypatch.setattr(store, "new_run_id", lambda now: next(drawn))
+    with store.stage(noon) as staged:
+        assert staged.run_id == free
+        assert {path.name for path in store.staging_dir.iterdir()} == {free, f"{free}.lock"}
 
 
 def test_a_name_that_a_run_has_is_not_drawn_again(
@@ -212,7 +222,7 @@ def test_a_name_that_a_run_has_is_not_drawn_again(
 ) -> None:
     taken = publish().run_id
     tokens = iter([taken[-4:], taken[-4:], "0b0b"])
-    monkeypatch.setattr("secrets.token_hex", lambda size: "f" * 16 if size == 8 else next(tokens))
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(tokens))
     assert store.new_run_id(noon) == "20261124-120000-0b0b"
 
 

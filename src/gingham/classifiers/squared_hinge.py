@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus
+from gingham.classifiers.working_set import minimise_over_working_set
 
 __all__ = ["Columns", "Rows", "Solution", "Workers", "minimise"]
 
@@ -134,7 +135,7 @@ def minimise(
     *,
     tolerance: float,
     pool: Workers,
-    preconditioners: Sequence[Preconditioner],
+    preconditioners: Sequence[Preconditioner | None],
     margins: Floats | None = None,
     max_steps: int = 500,
 ) -> Solution:
@@ -163,7 +164,6 @@ def minimise(
     P = start.shape[1]
     weights = start.astype(np.float64)
     objective, gap, steps = np.zeros(P), np.zeros(P), np.zeros(P, dtype=int)
-    age = [0] * len(preconditioners)
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
@@ -174,14 +174,12 @@ def minimise(
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]
-        stale = sorted({int(g) for g in search.group if age[g] >= _PATIENCE})
-        fresh = pool.map(search.preconditioner, stale)
-        for g, made in zip(stale, fresh, strict=True):
-            preconditioners[g], age[g] = made, 0
-        search.advance(gradient, preconditioners, stale)
-        for g in set(search.group.tolist()):
-            age[g] += 1
+        search.advance(gradient, preconditioners, tolerance)
     return Solution(weights, objective, gap, steps, preconditioners)
+
+
+_SLACK = 0.2
+_DIRECT = 1.3
 
 
 class _Search:
@@ -213,6 +211,8 @@ class _Search:
             self._project(self.weights)
             self.margins += self.change
         self.pending = False
+        self.spent = np.zeros(columns.group.max() + 1)
+        self.direct_steps = 0
 
     def _over_rows(self, function: Callable[[slice], Any]) -> Any:
         def chunk(blocks: list[slice]) -> Any:
@@ -258,6 +258,13 @@ class _Search:
             self.change = np.empty_like(self.margins)
         return kept
 
+    def _count_active(self) -> Ints:
+        def block(b: slice) -> tuple[Ints]:
+            return (((self.margins[b] > 0) & (self.cost[self.segment[b]] > 0)).sum(axis=0),)
+
+        count: Ints = self._over_rows(block)[0]
+        return count
+
     def preconditioner(self, group: int) -> Preconditioner:
         """Return the inverse Hessian at the current margins, averaged over the group's columns."""
         members = np.flatnonzero(self.group == group)
@@ -268,17 +275,47 @@ class _Search:
                 weight[b] = (active * self.cost[:, members][self.segment[b]]).mean(axis=1)
         return identity_plus(self.rows.X, weight)
 
-    def advance(self, gradient: Floats, preconditioners: Sequence[Preconditioner], changed: Sequence[int]) -> None:
-        """Go along the next conjugate direction to its minimum."""
+    def _working_set_move(self, members: NDArray[np.intp], tolerance: float) -> Floats:
+        """Return the way (d, p) to the minimum over the rows in or near the margin."""
+        margins = self.margins[:, members]
+        cost = self.cost[:, members]
+        near = (margins > -_SLACK).any(axis=1) & (cost.any(axis=1))[self.segment]
+        near = np.flatnonzero(near)
+        segment = self.segment[near]
+        weights = minimise_over_working_set(
+            self.rows.X[near], self.sign[:, members][segment], cost[segment], margins[near] > 0, 0.25 * tolerance
+        )
+        move: Floats = weights - self.weights[:, members]
+        return move
+
+    def advance(self, gradient: Floats, preconditioners: list[Preconditioner | None], tolerance: float) -> None:
+        """Go along the next direction to its minimum."""
         groups = np.unique(self.group)
         members = [np.flatnonzero(self.group == g) for g in groups]
+        n, d = self.rows.X.shape
+        active = self._count_active()
+        step_cost = 4.0 * n * d * (len(self.ids) + 40)
+        for g, m in zip(groups, members, strict=True):
+            self.spent[g] += step_cost * len(m) / len(self.ids)
+        direct = np.array([active[m].max() <= _DIRECT * d for m in members])
+        refresh_cost = np.array([min(active[m].sum(), 8 * d) * d * d + d**3 / 3 for m in members])
+        stale = {int(g) for g, due in zip(groups, (self.spent[groups] > refresh_cost) | [preconditioners[g] is None for g in groups], strict=True) if due}
 
-        def apply(item: tuple[int, NDArray[np.intp]]) -> Floats:
-            return preconditioners[item[0]](gradient[:, item[1]])
+        def apply(item: tuple[int, NDArray[np.intp], bool]) -> Floats:
+            group, columns, is_direct = item
+            if is_direct:
+                return -self._working_set_move(columns, tolerance)
+            if group in stale:
+                preconditioners[group] = self.preconditioner(group)
+                self.spent[group] = 0
+            return preconditioners[group](gradient[:, columns])
 
         image = np.empty_like(gradient)
-        for m, made in zip(members, self.pool.map(apply, list(zip(groups, members, strict=True))), strict=True):
+        items = list(zip(groups.tolist(), members, direct, strict=True))
+        for m, made in zip(members, self.pool.map(apply, items), strict=True):
             image[:, m] = made
+        changed = list(stale) + groups[direct].tolist()
+        self.direct_steps += direct.sum()
         direction = -image
         if self.gradient_old is not None:
             with np.errstate(divide="ignore", invalid="ignore"):

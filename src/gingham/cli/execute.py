@@ -9,10 +9,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownOptionError
 from pydantic import ValidationError
 
-from gingham.config import explain
+from gingham.config import explain, explain_unknown
 from gingham.errors import ConfigError, GinghamError, UnavailableError, UsageError
 
 __all__ = ["execute"]
@@ -61,6 +61,9 @@ def _as_gingham_error(error: Exception) -> GinghamError:
     invalid = next((cause for cause in causes if isinstance(cause, ValidationError)), None)
     if invalid is not None:
         return ConfigError(explain(invalid.errors()[0]))
+    if isinstance(error, UnknownOptionError) and error.token and "." in (error.token.keyword or ""):
+        name = (error.token.keyword or "").lstrip("-").replace("-", "_")
+        return ConfigError(explain_unknown(name))
     message = str(error).strip()
     return UsageError(f"{message} `gingham --help` lists the commands, `gingham COMMAND --help` its options.")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gingham.records import display_path
 
 if TYPE_CHECKING:
-    from gingham.evaluate import Metrics
+    from gingham.evaluate.metrics import Metrics
     from gingham.workflow import (
         Comparison,
         DatasetSummary,
@@ -54,8 +54,8 @@ def featurize(result: FeaturesResult) -> str:
     """Say how many features there are and how fast they came."""
     rate = f", {result.images_per_second:,.0f} images/s" if result.images_per_second else ""
     lines = [
-        f"{result.images:,} images, {result.n_features:,} features each: {result.backbone} at {result.resolution} pixels, "
-        f"{result.engine}{rate}; {result.from_cache:,} from the cache."
+        f"{result.images:,} images, {result.n_features:,} features each, {result.from_cache:,} of them from the cache.",
+        f"{result.backbone} at {result.resolution} pixels, {result.engine}{rate}.",
     ]
     if result.recomputed:
         lines.append(f"{result.recomputed} damaged cache entries were found and computed again.")
@@ -81,7 +81,8 @@ def evaluate(result: EvaluateResult) -> str:
 def run(result: RunResult) -> str:
     """Say in words that a layman understands how good the classifier is, and where the report lies."""
     record, data = result.record, result.record.dataset
-    lines = [f"Run {result.run_id}" + (": nothing has changed since, so nothing was done again." if result.up_to_date else "")]
+    state = ": nothing has changed since, so nothing was done again." if result.up_to_date else ""
+    lines = [f"Run {result.run_id}{state}"]
     skipped = Counter(item.reason for item in data.skipped)
     reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
     lines.append(
@@ -122,19 +123,18 @@ def runs(result: RunList) -> str:
 
 def compare(result: Comparison) -> str:
     """Show two runs side by side and say whether they differ."""
-    names = [("accuracy", "accuracy"), ("class_averaged_accuracy", "class-averaged accuracy"), ("macro_auc", "macro AUC"),
-             ("log_loss", "log loss"), ("expected_calibration_error", "calibration error")]  # fmt: skip
-    a, b = result.a.metrics, result.b.metrics
-    rows = [(words, _number(getattr(a, name)), _number(getattr(b, name))) for name, words in names]
-    parts = [result.predictions.verdict, _table(("", f"A {result.a.run_id}", f"B {result.b.run_id}"), rows)]
+    found = result.predictions
+    rows = [(m.name.replace("_", " "), _number(m.a), _number(m.b), m.better or "") for m in found.metrics]
+    head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "better")
+    parts = [found.verdict, _table(head, rows)]
     if result.parameters:
         changed = [(name, str(values[0]), str(values[1])) for name, values in result.parameters.items()]
         parts.append(_table(("parameter", "A", "B"), changed))
     for title, flips in (
-        ("Right in A, wrong in B", result.predictions.broken),
-        ("Wrong in A, right in B", result.predictions.mended),
+        ("Right in A, wrong in B", found.lost),
+        ("Wrong in A, right in B", found.gained),
     ):
-        shown = [f"  {display_path(f.path)}: {display_path(f.label)}, A {f.predicted_a}, B {f.predicted_b}" for f in flips[:10]]
+        shown = [f"  {flip.path}: {flip.label}, A {flip.predicted_a}, B {flip.predicted_b}" for flip in flips[:10]]
         more = [f"  and {len(flips) - 10} more; --json lists all"] if len(flips) > 10 else []
         parts.append("\n".join([f"{title}: {len(flips)}", *shown, *more]))
     return "\n\n".join(parts)
@@ -144,7 +144,7 @@ def doctor(result: Diagnosis) -> str:
     """Show what is installed and what will be used."""
     engine = [(name, str(value)) for name, value in result.engine.items()]
     weights = [(name, str(value)) for name, value in result.weights.items()]
-    extras = [(name, "installed" if not command else f"not installed: {command}") for name, command in result.extras.items()]
+    extras = [(name, f"not here: {command}" if command else "installed") for name, command in result.extras.items()]
     parts = [
         _table(("machine", ""), [(name, str(value)) for name, value in result.machine.items()]),
         _table(("engine", ""), engine),

@@ -170,14 +170,15 @@ def groups_by_folder(paths: Sequence[str], level: int = 1) -> list[str | None]:
     if paths and not any(groups):
         deepest = max(len(p) - 2 for p in parts)
         raise ConfigError(
-            f"splits.group_level is {level}, but no image lies {level} folder(s) below its class; the deepest lies {deepest}. "
+            f"splits.group_level is {level}, but no image lies so many folders below its class; the deepest lies "
+            f"{deepest} below. "
             'Lower the level, or turn grouping by folder off: splits.group_by = "".'
         )
     return groups
 
 
 def groups_by_regex(paths: Sequence[str], pattern: str) -> list[str | None]:
-    """Group images by a part of their path that a regular expression finds.
+    r"""Group images by a part of their path that a regular expression finds.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ def groups_by_regex(paths: Sequence[str], pattern: str) -> list[str | None]:
     ConfigError
         If the expression is not valid, has no group, or matches no image.
 
-    >>> groups_by_regex(["cat/tom_1.jpg", "cat/tom_2.jpg", "dog/x.jpg"], r"/([a-z]+)_\\d+")
+    >>> groups_by_regex(["cat/tom_1.jpg", "cat/tom_2.jpg", "dog/x.jpg"], r"/([a-z]+)_\d+")
     ['tom', 'tom', None]
     """
     try:

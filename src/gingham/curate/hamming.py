@@ -230,10 +230,11 @@ def _chunk(words: Words, c: int, plan: _Plan) -> Words:
     """Return the first ``width`` bits of the c-th equal part of each hash, as a number."""
     start = c * (_BITS // plan.chunks)
     word, offset = divmod(start, 64)
-    value = words[word] << np.uint64(offset)
+    value: Words = words[word] << np.uint64(offset)
     if offset + plan.width > 64:
         value = value | words[word + 1] >> np.uint64(64 - offset)
-    return value >> np.uint64(64 - plan.width)
+    value >>= np.uint64(64 - plan.width)
+    return value
 
 
 def _key(chunks: list[Words], chosen: tuple[int, ...], width: int) -> Words:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from gingham.errors import ConfigError, DataError, did_you_mean
 from gingham.records import display_path
@@ -21,6 +22,7 @@ from gingham.records import display_path
 __all__ = ["Side", "read_groups_csv", "read_splits_csv", "read_test_files"]
 
 Side = Literal["train", "test"]
+Value = TypeVar("Value")
 
 SIDES: dict[str, Side] = {"train": "train", "val": "train", "validation": "train", "valid": "train", "test": "test"}
 _NAMED_AT_MOST = 5
@@ -49,14 +51,14 @@ def read_groups_csv(file: Path, paths: Sequence[str], *, skipped: Collection[str
     DataError
         If it names a file that is not in the dataset, or gives one image two groups.
     """
-    groups = _by_path(file, "group", paths, skipped)
+    groups = _by_path(file, "group", paths, skipped, str)
     return [groups.get(path) or None for path in paths]
 
 
 def read_splits_csv(file: Path, paths: Sequence[str], *, skipped: Collection[str] = ()) -> dict[str, Side]:
     """Read a dedicated split from a table with the columns ``path`` and ``split``.
 
-    ``train``, ``val``, ``valid`` and ``validation`` train; ``test`` tests; capitals and spaces around them do not matter.
+    ``train``, ``val``, ``valid`` and ``validation`` train; ``test`` tests. Capitals and spaces do not matter.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def read_splits_csv(file: Path, paths: Sequence[str], *, skipped: Collection[str
     DataError
         If it holds another value, names a file that is not in the dataset, or puts one image on two sides.
     """
-    return {path: SIDES[value] for path, value in _by_path(file, "split", paths, skipped, SIDES).items()}
+    return _by_path(file, "split", paths, skipped, _side)
 
 
 def read_test_files(file: Path, paths: Sequence[str], *, skipped: Collection[str] = ()) -> dict[str, Side]:
@@ -110,7 +112,7 @@ def read_test_files(file: Path, paths: Sequence[str], *, skipped: Collection[str
     if table:
         cells = [(number, row.get("path", "")) for number, row in _rows(file, *table)]
     else:
-        cells = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        cells = [(number, line) for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1) if line.strip()]
     named = [(number, resolve(cell), cell) for number, cell in cells]
     _require_known(file, resolve, [(number, cell) for number, path, cell in named if path is None])
     test = {path for _, path, _ in named if path in resolve.images}
@@ -120,47 +122,48 @@ def read_test_files(file: Path, paths: Sequence[str], *, skipped: Collection[str
 
 
 def _by_path(
-    file: Path, column: str, paths: Sequence[str], skipped: Collection[str], allowed: Collection[str] | None = None
-) -> dict[str, str]:
+    file: Path, column: str, paths: Sequence[str], skipped: Collection[str], parse: Callable[[str], Value]
+) -> dict[str, Value]:
     """Read one column of a table by the path column, for the images of the dataset."""
     text = _text(file)
     table = _table(text, ("path", column))
     if table is None:
-        header = ", ".join(next(csv.reader(io.StringIO(text)), [])) or "nothing"
+        first = display_path(text.partition("\n")[0].strip()[:80])
         raise ConfigError(
-            f"{_name(file)} must begin with a line that names the columns path and {column}; its first line is: {header}"
+            f"{_name(file)} must begin with the line `path,{column}`, which names its columns; it begins with "
+            f"`{first}`."
         )
     resolve = _Resolver(paths, skipped)
-    found: dict[str, str] = {}
-    seen_in: dict[str, int] = {}
+    found: dict[str, tuple[Value, str]] = {}
     unknown = []
     for number, row in _rows(file, *table):
         if column not in row:
             raise DataError(f"{_name(file)}, row {number}, has no value in the column {column}.")
-        value = row[column].strip()
-        if allowed is not None:
-            value = value.casefold()
-            if value not in allowed:
-                raise DataError(
-                    f"{_name(file)}, row {number}: `{row[column].strip()}` is not a {column}. "
-                    f"Allowed are {', '.join(allowed)}.{did_you_mean(value, allowed)}"
-                )
-        path = resolve(row["path"])
+        try:
+            value = parse(row[column].strip())
+        except ValueError as error:
+            raise DataError(f"{_name(file)}, row {number}: {error}") from error
+        origin = f"`{row[column].strip()}` in row {number}"
+        written = row.get("path", "")
+        path = resolve(written)
         if path is None:
-            unknown.append((number, row["path"]))
-        elif path in found and _meaning(found[path]) != _meaning(value):
+            unknown.append((number, written))
+        elif found.setdefault(path, (value, origin))[0] != value:
             raise DataError(
-                f"{_name(file)} gives {display_path(path)} two values in the column {column}: `{found[path]}` in row "
-                f"{seen_in[path]} and `{value}` in row {number}. Keep one."
+                f"{_name(file)} gives {display_path(path)} two values in the column {column}: {found[path][1]} and "
+                f"{origin}. Keep one."
             )
-        else:
-            found[path], seen_in[path] = value, number
     _require_known(file, resolve, unknown)
-    return {path: value for path, value in found.items() if path in resolve.images}
+    return {path: value for path, (value, _) in found.items() if path in resolve.images}
 
 
-def _meaning(value: str) -> str:
-    return SIDES.get(value, value)
+def _side(text: str) -> Side:
+    side = SIDES.get(text.casefold())
+    if side is None:
+        raise ValueError(
+            f"`{text}` is not a split. Allowed are {', '.join(SIDES)}.{did_you_mean(text.casefold(), SIDES)}"
+        )
+    return side
 
 
 def _require_known(file: Path, resolve: _Resolver, unknown: Sequence[tuple[int, str]]) -> None:
@@ -216,7 +219,10 @@ def _text(file: Path) -> str:
 def _table(text: str, columns: Iterable[str]) -> tuple[str, str] | None:
     """Return the text and the delimiter with which its header has the columns, or None if none does."""
     for delimiter in ",;\t":
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        try:
+            header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        except csv.Error:  # no table at all
+            return None
         if {cell.strip().casefold() for cell in header} >= set(columns):
             return text, delimiter
     return None
@@ -231,6 +237,11 @@ def _rows(file: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[str
             if number == 1:
                 header = [cell.strip().casefold() for cell in row]
             elif any(cell.strip() for cell in row):
+                if any(cell.strip() for cell in row[len(header) :]):
+                    raise DataError(
+                        f"{_name(file)}, row {number}, has {len(row)} values for {len(header)} columns. A name that "
+                        f'holds a `{delimiter}` must stand in quotes: "…".'
+                    )
                 yield number, dict(zip(header, row, strict=False))
     except csv.Error as error:
         raise DataError(f"{_name(file)}, line {reader.line_num}, is not valid CSV: {error}.") from error

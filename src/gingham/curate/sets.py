@@ -16,7 +16,8 @@ class DisjointSets:
     """A partition of 0 … n - 1 that starts with each number alone.
 
     Vectorised union-find: every batch hooks the larger root on the smaller one and then halves all paths until each
-    number points at its root (Shiloach and Vishkin, *An O(log n) parallel connectivity algorithm*, J. Algorithms 3, 1982).
+    number points at its root (Shiloach and Vishkin, *An O(log n) parallel connectivity algorithm*, Journal of
+    Algorithms 3, 1982).
 
     >>> sets = DisjointSets(5)
     >>> sets.join(np.array([3, 1]), np.array([1, 4]))
@@ -40,7 +41,7 @@ class DisjointSets:
 
     def apart(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say of each pair whether its two numbers are in different sets; bool [m]."""
-        return self._root[i] != self._root[j]
+        return np.not_equal(self._root[i], self._root[j])
 
     def labels(self) -> NDArray[np.int64]:
         """Return for each number the smallest of its set, int64 [n]."""

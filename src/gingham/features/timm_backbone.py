@@ -149,14 +149,20 @@ def _published(name: str) -> Any:
 def _make_network(name: str, resolution: int) -> nn.Module:
     """Make the network without its classification layer, with random weights, for one input size."""
     import timm
+    import torch
 
-    arguments: dict[str, Any] = {"img_size": resolution} if _published(name).fixed_input_size else {}
+    arguments: dict[str, Any] = {}
     try:
+        if _published(name).fixed_input_size:
+            arguments["img_size"] = resolution
+            with torch.device("meta"):
+                trial: Any = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
+                trial.eval()(torch.empty(1, 3, resolution, resolution))
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         own = _published(name).input_size[-1]
         raise ConfigError(
-            f"The backbone {name} cannot take images of {resolution} x {resolution} ({error}). "
+            f"The backbone {name} cannot take images of {resolution} x {resolution} ({_first_line(error)}). "
             f"Its own size is {own}: --features.resolution {own}"
         ) from error
     return network.eval()
@@ -190,8 +196,10 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"The weights file {path} cannot be read: {reason}. Prefer .safetensors.") from error
+        raise DataError(
+            f"The weights file {path} cannot be read: {_first_line(error)}. Give a .safetensors file, "
+            "or a checkpoint of tensors only."
+        ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
@@ -219,8 +227,9 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, name: str)
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise DataError(
-            f"The weights in {path} are not those of {name}: {'; '.join(wrong[:_SHOWN])}{more}. "
-            "Give the backbone that they belong to: --features.backbone NAME"
+            f"The weights in {path} are not those of {name} at this resolution: {'; '.join(wrong[:_SHOWN])}{more}. "
+            f"Give the backbone that they belong to (--features.backbone NAME), "
+            f"or its own size (--features.resolution {_published(name).input_size[-1]})."
         )
     network.load_state_dict(bare, strict=False)  # what may be missing are buffers that are not saved
 
@@ -266,12 +275,18 @@ def _own_weights(name: str) -> Path:
 
 
 def _from_hub(repository: str, filename: str | None) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
     repository, _, revision = repository.partition("@")
-    for candidate in (filename,) if filename else ("model.safetensors", "pytorch_model.bin"):
-        with contextlib.suppress(EntryNotFoundError):
+    candidates = (filename,) if filename else ("model.safetensors", "pytorch_model.bin")
+    for candidate in candidates:
+        with contextlib.suppress(LocalEntryNotFoundError):
+            return Path(hf_hub_download(repository, candidate, revision=revision or None, local_files_only=True))
+    for candidate in candidates:
+        with contextlib.suppress(RemoteEntryNotFoundError):
+            # Asked first because the download itself tries for half a minute where nobody answers.
+            get_hf_file_metadata(hf_hub_url(repository, candidate, revision=revision or None), timeout=10)
             return Path(hf_hub_download(repository, candidate, revision=revision or None))
     raise FileNotFoundError(f"{repository} holds no weights file")
 
@@ -284,17 +299,19 @@ def _from_url(url: str) -> Path:
 
 @contextlib.contextmanager
 def _download_errors(name: str) -> Iterator[None]:
-    import huggingface_hub.errors as hub
-
     try:
         yield
-    except (OSError, hub.HfHubHTTPError, hub.LocalEntryNotFoundError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # the hub's client changes its network library, and so its errors, with its versions
         raise UnavailableError(
-            f"The weights of {name} are not on this machine and cannot be downloaded ({reason}). "
+            f"The weights of {name} are not on this machine and cannot be downloaded ({_first_line(error)}). "
             f"Where there is a network, run the same command again; else bring the file model.safetensors of "
-            f"https://huggingface.co/timm/{name} here and type: --features.backbone_weights model.safetensors"
+            f"https://huggingface.co/{_published(name).hf_hub_id or 'timm'} here "
+            "and type: --features.backbone_weights model.safetensors"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _remember(directory: Path | None, file: str, facts: Mapping[str, Any]) -> None:

@@ -6,6 +6,8 @@ import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gingham.errors import ImageError
 from gingham.images.decoded import Note, Raster, check_size
 from gingham.images.exif import add_exif
@@ -67,6 +69,9 @@ def decode_png(data: bytes, max_pixels: int, _min_side: int | None = None) -> Ra
             notes.append(Note.BROKEN_ICC)
     image = PngImagePlugin.PngImageFile(BytesIO(b"".join(kept)))
     _narrow_transparency(image, bit_depth=data[24])
+    image.load()
+    if _ends_blank(image) and _inflated_size(kept) < _expected_size(data):  # Pillow leaves missing rows black
+        raise ImageError(SkipReason.TRUNCATED, "the image data end early")
     rgb, more = load_rgb(image)
     return add_exif(Raster(rgb, rgb.shape[1], rgb.shape[0], notes=notes + more), exif)
 
@@ -88,6 +93,36 @@ def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
             return found
         at = end + 4
     raise ImageError(SkipReason.TRUNCATED, "the end chunk is missing")
+
+
+def _ends_blank(image: Image.Image) -> bool:
+    """Tell whether the last two rows, which an interlaced image writes last, are all zeros."""
+    width, height = image.size
+    return not np.asarray(image.crop((0, max(0, height - 2), width, height))).any()
+
+
+def _inflated_size(chunks: list[bytes]) -> int:
+    """Return the bytes that the image data of these chunks inflate to."""
+    inflater = zlib.decompressobj()
+    size = 0
+    for packed in (chunk[8:-4] for chunk in chunks if chunk[4:8] == b"IDAT"):
+        while packed and not inflater.eof:
+            size += len(inflater.decompress(packed, 1 << 20))
+            packed = inflater.unconsumed_tail
+    return size
+
+
+def _expected_size(data: bytes) -> int:
+    """Return the bytes of all rows, each with its filter byte, of an image with this header."""
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    bits = data[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[25]]
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    size = 0
+    for left, top, step, drop in passes if data[28] else [(0, 0, 1, 1)]:
+        columns, rows = -(-(width - left) // step), -(-(height - top) // drop)
+        if columns > 0 and rows > 0:
+            size += rows * (1 + -(-columns * bits // 8))
+    return size
 
 
 def _inflate(data: bytes, limit: int) -> bytes:

@@ -29,6 +29,8 @@ _DATA = ((273, 279), (324, 325))
 _SINGLE = {256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 332, 512, 513, 514, 515, 531}
 _ESSENTIAL = _SINGLE | {258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 532}
 _MAX_SAMPLES = 6
+_LONG8 = {16, 18}
+"""The types of integer that only BigTIFF has, which Pillow reads in one byte order only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,6 @@ class _Entry:
     tag: int
     kind: int
     count: int
-    raw: bytes  # the value field as it stands: the values, or where they lie
     values: bytes
 
 
@@ -122,14 +123,14 @@ def _directory(data: bytes, layout: _Layout) -> tuple[dict[int, _Entry], int]:
             (where,) = struct.unpack(layout.offset, raw)
             values = data[where : where + length]
         if length and len(values) == length:
-            entries.setdefault(tag, _Entry(tag, kind, n, raw, values))
+            entries.setdefault(tag, _Entry(tag, kind, n, values))
         elif tag in _ESSENTIAL:
             raise ImageError(SkipReason.TRUNCATED, f"entry {tag} lies beyond the end of the file")
     return entries, following
 
 
 def _integers(entry: _Entry, layout: _Layout) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    kind = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}.get(entry.kind)
+    kind = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}.get(entry.kind)
     if kind is None:
         raise ImageError(SkipReason.CORRUPT, f"entry {entry.tag} has values of type {entry.kind}")
     return np.frombuffer(entry.values, layout.order + kind).astype(np.uint64)
@@ -174,12 +175,19 @@ def _check_data(
 
 
 def _rebuild(data: bytes, layout: _Layout, entries: list[_Entry]) -> bytes:
-    """Return the file with a new, only directory at its end."""
-    header = 16 if layout.big else 8
+    """Return the file as a classic TIFF with a new, only directory at its end, its values after it."""
     pad = b"\0" * (len(data) % 2)
-    directory = struct.pack(layout.count, len(entries)) + b"".join(
-        struct.pack(layout.entry, e.tag, e.kind, e.count, e.raw) for e in entries
-    )
-    end = struct.pack(layout.offset, 0)
-    start = struct.pack(layout.offset, len(data) + len(pad))
-    return b"".join((data[: header - len(start)], start, data[header:], pad, directory, end))
+    start = len(data) + len(pad)
+    values_start = start + 2 + 12 * len(entries) + 4
+    fields, outside = [struct.pack(layout.order + "H", len(entries))], b""
+    for entry in entries:
+        kind, values = entry.kind, entry.values
+        if kind in _LONG8:
+            kind, values = 4, _integers(entry, layout).astype(layout.order + "u4").tobytes()
+        if len(values) > 4:
+            where = values_start + len(outside)
+            outside += values + b"\0" * (len(values) % 2)
+            values = struct.pack(layout.order + "I", where)
+        fields.append(struct.pack(layout.order + "HHI4s", entry.tag, kind, entry.count, values))
+    head = data[:2] + struct.pack(layout.order + "HI", 42, start)
+    return b"".join((head, data[8:], pad, *fields, bytes(4), outside))

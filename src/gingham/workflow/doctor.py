@@ -39,19 +39,22 @@ def installed_versions() -> dict[str, str]:
 
 def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
     """Say which engine, precision, weights, extras and device will be used, without loading the network."""
-    from gingham.features import describe_engine, describe_weights
+    from gingham.features import describe_engine, load_backbone
 
     problems: list[str] = []
     engine: dict[str, object] = {}
     weights: dict[str, object] = {}
     settings = config.features
     try:
-        engine = describe_engine(settings.engine, settings.precision)
+        plan = describe_engine(settings.engine, settings.precision)
+        engine = {"name": plan.name, "device": plan.device, "precision": plan.precision, "why": plan.reason}
     except GinghamError as error:
         problems.append(str(error))
     try:
         given = folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-        weights = describe_weights(settings.backbone, given)
+        backbone = load_backbone(settings.backbone, weights=given)
+        weights = {"backbone": backbone.name, "features": backbone.n_features, "source": backbone.weights.source,
+                   "sha256": backbone.weights.sha256, "licence": backbone.weights.licence}  # fmt: skip
     except GinghamError as error:
         problems.append(str(error))
     return Diagnosis(
@@ -63,7 +66,9 @@ def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
         },
         packages=installed_versions(),
         extras={
-            name: "" if all(importlib.util.find_spec(module) for module in modules) else f'pip install "gingham[{name}]"'
+            name: ""
+            if all(importlib.util.find_spec(module) for module in modules)
+            else f'pip install "gingham[{name}]"'
             for name, modules in EXTRAS.items()
         },
         engine=engine,

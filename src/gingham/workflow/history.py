@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gingham.errors import UsageError
+from gingham.errors import UnavailableError, UsageError
 from gingham.project import ProjectFolder
 from gingham.tracking import RunStore
 from gingham.workflow.results import Comparison, RunList, RunResult
+
+if TYPE_CHECKING:
+    from gingham.evaluate import PredictionTable
 
 __all__ = ["compare", "runs", "show", "store"]
 
@@ -47,21 +50,30 @@ def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     UnavailableError
         If there is no such run.
     """
-    from gingham.evaluate.comparison import compare_predictions
-    from gingham.evaluate.predictions import read_predictions
+    from gingham.evaluate import compare_predictions
 
     first, second = show(folder, a), show(folder, b)
     if first.run_id == second.run_id:
         raise UsageError(f"{a} and {b} are the same run, {first.run_id}. `gingham runs list` shows the others.")
     predictions = compare_predictions(
-        *(read_predictions(folder.runs / run.run_id / "predictions.csv") for run in (first, second)),
-        metrics_a=first.metrics,
-        metrics_b=second.metrics,
-        fingerprint_a=first.record.dataset.test_fingerprint,
-        fingerprint_b=second.record.dataset.test_fingerprint,
+        _predictions(folder, first),
+        _predictions(folder, second),
+        test_fingerprints=(first.record.dataset.test_fingerprint, second.record.dataset.test_fingerprint),
+        metrics=(first.metrics, second.metrics),
     )
     parameters = dict(_differing(first.record.parameters, second.record.parameters))
     return Comparison(first, second, parameters, predictions)
+
+
+def _predictions(folder: ProjectFolder, run: RunResult) -> PredictionTable:
+    from gingham.evaluate import read_predictions
+
+    file = folder.runs / run.run_id / "predictions.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            return read_predictions(stream)
+    except FileNotFoundError:
+        raise UnavailableError(f"{file} is gone, so {run.run_id} cannot be compared.") from None
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:

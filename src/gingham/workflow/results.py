@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gingham.evaluate import Metrics
-from gingham.evaluate.comparison import PredictionComparison
+from gingham.evaluate.comparison import Comparison as PredictionComparison
+from gingham.evaluate.metrics import Metrics
 from gingham.records import Skipped, display_path
 from gingham.tracking import RunRecord
 
@@ -284,7 +284,7 @@ class Comparison:
             "a": self.a.run_id,
             "b": self.b.run_id,
             "parameters": {name: list(values) for name, values in self.parameters.items()},
-        } | self.predictions.to_json()
+        } | self.predictions.model_dump(mode="json")
 
 
 @dataclass(frozen=True)

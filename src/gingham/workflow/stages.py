@@ -14,7 +14,7 @@ from gingham.records import display_path
 from gingham.workflow.results import EvaluateResult, FeaturesResult, SplitResult, TrainResult
 from gingham.workflow.steps import Progress, Steps
 
-__all__ = ["evaluate", "featurize", "features_result", "split", "train", "train_result"]
+__all__ = ["evaluate", "features_result", "featurize", "split", "train", "train_result"]
 
 StrPath = str | os.PathLike[str]
 

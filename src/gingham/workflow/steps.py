@@ -19,17 +19,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gingham.config import Config
-from gingham.curate import duplicate_groups, group_images, group_keys, label_conflicts
+from gingham.curate import (
+    LabelConflict,
+    duplicate_groups,
+    group_images,
+    groups_by_folder,
+    groups_by_regex,
+    label_conflicts,
+    label_suspects,
+    read_groups_csv,
+    read_splits_csv,
+    read_test_files,
+)
 from gingham.curate.scan import Dataset, scan
 from gingham.errors import DataError, UsageError
 from gingham.project import ProjectFolder, write_whole
 from gingham.records import ImageFile, InputRecipe, display_path
-from gingham.split import Split, data_fingerprint, make_split, read_split, test_fingerprint
+from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
 from gingham.workflow.results import DatasetSummary
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
-    from gingham.evaluate import Metrics
+    from gingham.evaluate.metrics import Metrics
     from gingham.features import Backbone, FeaturizeResult
 
 __all__ = ["Progress", "Steps"]
@@ -110,53 +121,56 @@ class Steps:
         return np.array([codes[file.label] for file in self.files], dtype=np.int64)
 
     @cached_property
-    def groups(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The group of every file, int64 [n_files]."""
-        settings = self.config.splits
-        with self.timed("split"):
-            extra = group_keys(
-                [file.path for file in self.files],
-                by=settings.group_by,
-                level=settings.group_level,
-                pattern=settings.group_regex,
-                csv_file=self.folder.dataset(settings.group_csv) if settings.group_csv else None,
-            )
-            return group_images(self.files, settings.near_duplicate_bits, extra)
+    def duplicates(self) -> tuple[tuple[str, ...], ...]:
+        """Paths of the same or nearly the same picture, a tuple a group."""
+        copies = group_images(self.files, self.config.splits.near_duplicate_bits)
+        return tuple(group.paths for group in duplicate_groups(self.files, copies))
 
     @cached_property
-    def conflicts(self) -> tuple[tuple[str, ...], ...]:
-        """Paths of the same picture under different labels, a tuple a picture."""
-        return tuple(tuple(conflict.paths) for conflict in label_conflicts(self.files))
+    def groups(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The group of every file, int64 [n_files]: copies, and what the user keeps together."""
+        with self.timed("split"):
+            return group_images(self.files, self.config.splits.near_duplicate_bits, self._user_groups())
 
-    def split_files(self) -> Iterator[Path]:
-        """Yield the files that the user gave to steer split and groups; the default one only if it is there."""
+    def _user_groups(self) -> list[str | None] | None:
+        settings, paths = self.config.splits, [file.path for file in self.files]
+        skipped = [item.path for item in self.dataset.skipped]
+        if settings.group_by == "folder":
+            return groups_by_folder(paths, settings.group_level)
+        if settings.group_by == "regex":
+            return groups_by_regex(paths, settings.group_regex)
+        if settings.group_by == "csv":
+            return read_groups_csv(self.folder.dataset(settings.group_csv), paths, skipped=skipped)
+        return None
+
+    @cached_property
+    def conflicts(self) -> list[LabelConflict]:
+        """The same picture under different labels."""
+        return label_conflicts(self.files)
+
+    @property
+    def split_file(self) -> Path | None:
+        """The file that assigns the sides; None where they are drawn."""
         settings = self.config.splits
-        if settings.file:
-            yield self.folder.dataset(settings.file)
-        elif not settings.test_files and (self.root / "splits.csv").is_file():
-            yield self.root / "splits.csv"
-        for name in filter(None, (settings.test_files, settings.group_csv)):
-            yield self.folder.dataset(name)
+        if settings.file and settings.test_files:
+            raise UsageError("Give `splits.file` or `splits.test_files`, not both.")
+        if given := settings.file or settings.test_files:
+            return self.folder.dataset(given)
+        default = self.root / "splits.csv"
+        return default if default.is_file() else None
 
     @cached_property
     def split(self) -> Split:
         """The side of every file; sides that were assigned before stay."""
         settings = self.config.splits
-        groups = self.groups
+        groups, source = self.groups, self.split_file
         with self.timed("split"), self.folder.index() as index:
-            if settings.file and settings.test_files:
-                raise UsageError("Give `splits.file` or `splits.test_files`, not both.")
             dedicated = None
-            if settings.test_files or settings.file or (self.root / "splits.csv").is_file():
-                source = settings.test_files or settings.file
-                dedicated = read_split(
-                    self.folder.dataset(source) if source else self.root / "splits.csv",
-                    [file.path for file in self.files],
-                    skipped=[item.path for item in self.dataset.skipped],
-                    test_files_only=bool(settings.test_files),
-                )
+            if source:
+                read = read_test_files if settings.test_files else read_splits_csv
+                skipped = [item.path for item in self.dataset.skipped]
+                dedicated = read(source, [file.path for file in self.files], skipped=skipped)
             key = _digest([self.name, self.config.seed, settings.model_dump()])
-            in_conflict = {path for paths in self.conflicts for path in paths}
             split = make_split(
                 self.files,
                 groups,
@@ -164,12 +178,11 @@ class Steps:
                 seed=self.config.seed,
                 previous=index.split(key) if dedicated is None else None,
                 dedicated=dedicated,
-                excluded=[i for i, file in enumerate(self.files) if file.path in in_conflict],
+                excluded={row for conflict in self.conflicts for row in conflict.indices},
             )
             if dedicated is None:
                 sides = zip(self.files, split.sides, strict=True)
                 index.extend_split(key, {file.content: str(side) for file, side in sides if side != "none"})
-        _refuse_untrainable(self.dataset, self.labels, split)
         return split
 
     @property
@@ -198,24 +211,38 @@ class Steps:
             train_per_class={name: per_class["train"][name] for name in self.dataset.classes},
             test_per_class={name: per_class["test"][name] for name in self.dataset.classes},
             skipped=(*self.dataset.skipped, *lost),
-            duplicates=tuple(tuple(group) for group in duplicate_groups(self.files, self.groups)),
-            conflicts=self.conflicts,
+            duplicates=self.duplicates,
+            conflicts=tuple(conflict.paths for conflict in self.conflicts),
             fingerprint=data_fingerprint(self.files),
             test_fingerprint=test_fingerprint(self.files, self.sides),
-            warnings=tuple(self.split.warnings),
+            warnings=(*self.split.warnings, *self._suspects()),
         )
+
+    def _suspects(self) -> Iterator[str]:
+        suspects = label_suspects(self.files, self.config.splits.near_duplicate_bits)
+        if suspects:
+            first = " and ".join(map(display_path, suspects[0].paths))
+            number = "A pair" if len(suspects) == 1 else f"{len(suspects)} pairs"
+            yield f"{number} of nearly equal images under different labels, such as {first}: is one label wrong?"
+
+    def leaks(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return which test images have a copy, or another image of their group, that trains; bool [n_test]."""
+        return leaks(Split(self.sides), self.groups)
 
     def fingerprints(self, version: str) -> dict[str, str]:
         """Return digests of all that a run depends on: equal ones mean that the same run would come out."""
         files = [(file.path, file.content) for file in self.files]
         skipped = [(item.path, item.reason) for item in self.dataset.skipped]
-        steering = [(str(path), _file_digest(path)) for path in self.split_files()]
+        group_csv = self.config.splits.group_csv
+        steering = [self.split_file, self.folder.dataset(group_csv) if group_csv else None]
         weights = self.config.features.backbone_weights
         given = _file_digest(self.folder.dataset(weights)) if weights else ""
         parameters = self.config.model_dump(exclude={"tracking", "executor", "dataset"})
         return {
             "parameters": _digest([version, self.name, parameters, given]),
-            "data": _digest([self.dataset.classes, files, skipped, steering]),
+            "data": _digest(
+                [self.dataset.classes, files, skipped, [(str(path), _file_digest(path)) for path in steering if path]]
+            ),
         }
 
     @cached_property
@@ -287,7 +314,7 @@ class Steps:
     @cached_property
     def metrics(self) -> Metrics:
         """The metrics of the test images, training accuracy beside them."""
-        from gingham.evaluate import compute_metrics
+        from gingham.evaluate.metrics import compute_metrics
 
         probabilities, settings = self.probabilities, self.config.evaluation
         with self.timed("evaluate"):
@@ -300,7 +327,7 @@ class Steps:
                 self.dataset.classes,
                 train_true=self.labels[train],
                 train_predicted=predicted[train],
-                leaks=self.split.leaks[test],
+                leaks=self.leaks(),
                 seed=self.config.seed,
                 confidence=settings.confidence,
                 resamplings=settings.bootstrap,
@@ -333,18 +360,6 @@ def _refuse_hopeless(dataset: Dataset) -> None:
                 f"The class {display_path(name)} in {where} has {state}{why}. "
                 "Each class needs at least two: one to learn from and one to test on. Add images, or remove the folder."
             )
-
-
-def _refuse_untrainable(dataset: Dataset, labels: np.ndarray[Any, np.dtype[np.int64]], split: Split) -> None:
-    sides = np.asarray(split.sides)
-    for code, name in enumerate(dataset.classes):
-        if not np.any((labels == code) & (sides == "train")):
-            raise DataError(
-                f"The class {display_path(name)} has no image to learn from: all of its images test, are in conflict "
-                "with another class, or are missing from the split file. Move some to train, or remove the class."
-            )
-    if not np.any(sides == "test"):
-        raise DataError("No image is left to test on. Add images, or set `splits.test_fraction` higher.")
 
 
 def _digest(value: Any) -> str:

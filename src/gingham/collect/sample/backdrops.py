@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gingham.collect.sample.palettes import MUTED, STRONG, choose, rgb
 from gingham.collect.sample.raster import Canvas, cloud, curve, limb, resize
 
-__all__ = ["BEHIND", "BELOW", "backdrop"]
+__all__ = ["BEHIND", "BELOW", "FLAT", "backdrop"]
 
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, int]
@@ -290,6 +290,9 @@ BEHIND = {
     "planks": 1,
     "grass": 1,
 }
+
+# Those that stand close enough to catch a shadow.
+FLAT = frozenset(("wall", "wallpaper", "tiles", "planks", "studio"))
 
 _ALL: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "studio": _studio,

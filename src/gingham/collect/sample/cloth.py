@@ -86,12 +86,19 @@ class Cloth:
         What each `Part.fill` looks like.
     depth : float
         How deep the folds are; 1 is a worn cotton shirt.
+    far : bool
+        Whether the backdrop is too far away to catch shadows.
     """
 
     def __init__(
-        self, rng: np.random.Generator, light: Light, fills: Mapping[str, Pattern | Array], depth: float = 1.0
+        self,
+        rng: np.random.Generator,
+        light: Light,
+        fills: Mapping[str, Pattern | Array],
+        depth: float = 1.0,
+        far: bool = False,
     ) -> None:
-        self._light, self._fills, self._depth = light, fills, depth
+        self._light, self._fills, self._depth, self._far = light, fills, depth, far
         self._noise = Field(rng)
         self._grain = rng.uniform(0.006, 0.03)
         self._knit = rng.uniform(0.04, 0.09) if rng.random() < 0.3 else 0.0
@@ -109,7 +116,7 @@ class Cloth:
         fill = self._fills[part.fill]
         if part.lift * scale > 0.8:
             softness = max(1.0, part.lift * scale * 1.2)
-            canvas.shade([outline], self._light.offset(part.lift * scale * 0.7), softness, 0.42)
+            canvas.shade([outline], self._light.offset(part.lift * scale * 0.7), softness, 0.42, self._far)
         box = bounds(outline, canvas.shape)
         if box is None:
             return
@@ -126,7 +133,7 @@ class Cloth:
         )
         u, v, turned = _unroll(part, x, y)
         if callable(fill):
-            shift = np.float32(0.11 * self._depth)
+            shift = np.float32(0.1 * self._depth)
             start = self._origin * (1 + order % 3)
             across = u + shift * slope_x[found] + start[0]
             colour = fill(across, v + shift * slope_y[found] + start[1], 1.1 / scale)
@@ -134,8 +141,10 @@ class Cloth:
             colour = np.broadcast_to(fill, (len(rows), 3))
         bright = (light[found] * self._texture(part, u, v, turned, scale))[:, None]
         lit = np.clip(colour * bright * (1 + (bright - 0.8) * self._light.warmth), 0, 1)
-        view = canvas.pixels[box.window]
-        view[found] += cover[found][:, None] * (lit - view[found])
+        view, solid = canvas.pixels[box.window], canvas.solid[box.window]
+        np.maximum(solid, cover, out=solid)
+        below = view[found]
+        view[found] = below + cover[found][:, None] * (lit - below)
 
     def _relief(self, part: Part, place: Placement, box: Box, cover: Array, order: int) -> tuple[Array, Array, Array]:
         """Return the light on each pixel of a box, about 1, and the two slopes of the folds."""
@@ -149,6 +158,7 @@ class Cloth:
         spacing = step / place.scale
         folds = self._folds(part, u, v, 6.5 * (order % 3))
         slope_y, slope_x = np.gradient(folds, spacing)
+        carry_x, carry_y = blur(slope_x, 0.06 / spacing), blur(slope_y, 0.06 / spacing)
         inside = resize(cover, (height, width))
         soft = blur(inside, max(0.6, min(0.07, 0.2 * min(np.ptp(part.outline, axis=0))) / spacing))
         rise_y, rise_x = np.gradient(np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * 0.07, spacing)
@@ -170,7 +180,7 @@ class Cloth:
             half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)
             shine = np.clip((-across * half[0] - down * half[1] + half[2]) / length, 0, 1) ** 24
             light = light + self._gloss * shine
-        return resize(light, box.shape), resize(slope_x, box.shape), resize(slope_y, box.shape)
+        return resize(light, box.shape), resize(carry_x, box.shape), resize(carry_y, box.shape)
 
     def _folds(self, part: Part, u: Array, v: Array, shift: float) -> Array:
         """Return the height of the cloth, in units, over coordinates along and across a part."""
@@ -200,7 +210,7 @@ class Cloth:
         if part.ribbed and scale > 45:
             texture += 0.09 * np.sin(u * 2 * np.pi / 0.07)
         elif part.fill == "hair":
-            texture += 0.16 * self._noise(u * 11, v * 0.7)
+            texture += 0.09 * self._noise(u * 17 + 2 * self._noise(u, v), v * 0.6)
         elif self._knit and scale > 75 and part.fill in ("pattern", "trim", "collar", "edge"):
             texture += self._knit * np.sin(2 * np.pi * (v / 0.05 + 0.35 * np.abs(np.sin(np.pi * u / 0.05))))
         if part.girth:

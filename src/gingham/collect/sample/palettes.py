@@ -88,7 +88,7 @@ LEOPARD = [
 ]
 
 SKIN = _colours("f1cfb8 e6b798 d9a37f c68a62 a96c46 8a5536 6b3f28 4d2d1f f4d8c6")
-HAIR = _colours("1b1513 2d1e17 4a2f1f 6b4326 8d5f35 b98a52 d5b078 7d2f1c 3a3838 9b9a98")
+HAIR = _colours("1b1513 2d1e17 4a2f1f 6b4326 8d5f35 b08a5c c2a274 6d3320 3a3838 9b9a98")
 MUTED = _colours(
     "e9e5de d8d2c6 c9cfd3 b9c3bd d9c9c0 ece9e4 a9aeb2 c7bfae dfe3e4 b7a99a 9aa79f 8a8f98 cdb9b4 "
     "f2efea 75808a 6f6a63 57606a a39b8f"

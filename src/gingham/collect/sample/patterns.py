@@ -76,7 +76,7 @@ def striped(rng: np.random.Generator, hardness: float) -> Pattern:
     bands = _bands(rng, style)
     angle = rng.choice([np.pi / 2, 0.0, np.pi / 4, -np.pi / 4, rng.uniform(0, np.pi)], p=[0.5, 0.26, 0.07, 0.07, 0.1])
     angle += rng.normal(0, 0.03)
-    wave = period * {"wavy": rng.uniform(0.35, 0.9), "drawn": rng.uniform(0.1, 0.25)}.get(style, 0.0)
+    wave = period * {"wavy": rng.uniform(0.25, 0.5), "drawn": rng.uniform(0.08, 0.2)}.get(style, 0.0)
     rough = {"drawn": rng.uniform(0.05, 0.12), "wavy": rng.uniform(0.0, 0.05)}.get(style, 0.0)
     uneven = rng.uniform(0.2, 0.4) if style in ("drawn", "wavy") else 0.0
     zigzag = period * rng.uniform(0.5, 1.2) if style == "zigzag" else 0.0
@@ -189,8 +189,8 @@ _STRIPE_STYLES = (
     ("awning", 1.0, 0.5),
     ("many", 2.0, 1.0),
     ("pin", 0.7, 2.0),
-    ("wavy", 0.4, 1.8),
-    ("drawn", 0.4, 2.2),
+    ("wavy", 0.4, 1.5),
+    ("drawn", 0.4, 1.8),
     ("broken", 0.2, 1.2),
     ("zigzag", 0.2, 0.8),
     ("faded", 0.3, 1.2),
@@ -233,7 +233,10 @@ def _cloth(rng: np.random.Generator, hardness: float) -> Array:
 
 def _contrast(rng: np.random.Generator, colours: Array, hardness: float) -> Array:
     """Bring the inks towards the ground: tone on tone when hard."""
-    keep = 1 - hardness * rng.uniform(0, 0.72) ** 1.5 - rng.uniform(0, 0.12)
+    if np.linalg.norm(colours[1] - colours[0]) < 0.45:
+        dark = colours[0].mean() > 0.5
+        colours = np.concatenate([colours[:1], colours[1:2] * 0.3 if dark else 0.7 + 0.3 * colours[1:2], colours[2:]])
+    keep = 1 - hardness * rng.uniform(0, 0.7) ** 1.5 - rng.uniform(0, 0.12)
     moved = colours[0] + keep * (colours - colours[0]) + rng.normal(0, 0.02, (4, 3))
     return np.clip(moved, 0.02, 0.98).astype(np.float32)
 

@@ -37,9 +37,10 @@ def arms(pose: Arms) -> list[Part]:
     """Build two bare arms with hands along a pose."""
     parts = []
     for shoulder, elbow, wrist in pose.joints:
-        outline = limb([shoulder, elbow, wrist], [0.25, 0.2, 0.13], rounded=True)
+        (sx, sy), (ex, ey), (wx, wy) = shoulder, elbow, wrist
+        above, below = (0.2 * sx + 0.8 * ex, 0.2 * sy + 0.8 * ey), (0.8 * ex + 0.2 * wx, 0.8 * ey + 0.2 * wy)
+        outline = limb([shoulder, above, below, wrist], [0.25, 0.2, 0.2, 0.125], rounded=True)
         parts.append(Part(outline, "skin", folds="none", lift=0.05))
-        (ex, ey), (wx, wy) = elbow, wrist
         length = np.hypot(wx - ex, wy - ey)
         dx, dy = (wx - ex) / length, (wy - ey) / length
         palm = [(wx - 0.05 * dx, wy - 0.05 * dy), (wx + 0.2 * dx, wy + 0.2 * dy), (wx + 0.45 * dx, wy + 0.45 * dy)]
@@ -116,7 +117,7 @@ COVERS = {
     "figure": ("hair", "jacket", "bag", "arm"),
     "hung": ("jacket", "bag", "scarf", "leaves"),
     "laid": ("leaves", "cup", "paper", "glasses", "bag", "scarf", "arm"),
-    "close": ("leaves", "paper", "arm", "cup", "hair"),
+    "close": ("leaves", "paper", "arm", "cup"),
 }
 
 
@@ -252,17 +253,14 @@ def _paper(rng: np.random.Generator, where: tuple[float, float], size: float) ->
 
 def _glasses(rng: np.random.Generator, where: tuple[float, float], size: float) -> list[Part]:
     x, y = where
-    parts = []
+    unit = 0.8 * size
+    parts = [Part(limb([(x - 0.1 * unit, y), (x, y - 0.04 * unit), (x + 0.1 * unit, y)], [0.03 * unit] * 3), "shoes", folds="none")]
     for side in (-1, 1):
-        centre = x + side * 0.34 * size
-        parts.append(Part(ellipse(centre, y, 0.3 * size, 0.25 * size), "shoes", folds="none", lift=0.08))
-        parts.append(Part(ellipse(centre, y, 0.24 * size, 0.19 * size), "glass", folds="none", lift=0.0))
-        bow = [
-            (x + side * 0.6 * size, y),
-            (x + side * 0.55 * size, y - 0.5 * size),
-            (x + side * rng.uniform(0.0, 0.4) * size, y - 0.6 * size),
-        ]
-        parts.append(Part(limb(bow, [0.04 * size, 0.03 * size, 0.03 * size]), "shoes", folds="none", lift=0.06))
+        centre = x + side * 0.34 * unit
+        parts.append(Part(ellipse(centre, y, 0.27 * unit, 0.22 * unit), "shoes", folds="none", lift=0.05))
+        parts.append(Part(ellipse(centre, y, 0.23 * unit, 0.18 * unit), "glass", folds="none", lift=0.0))
+        bow = [(x + side * 0.58 * unit, y), (x + side * 0.66 * unit, y - 0.3 * unit), (x + side * 0.5 * unit, y - 0.75 * unit)]
+        parts.append(Part(limb(bow, [0.03 * unit, 0.025 * unit, 0.03 * unit]), "shoes", folds="none", lift=0.05))
     return parts
 
 

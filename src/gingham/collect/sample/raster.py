@@ -41,10 +41,16 @@ class Canvas:
     ----------
     pixels : float32 array of shape (height, width, 3)
         In [0, 1], changed in place.
+
+    Attributes
+    ----------
+    solid : float32 array of shape (height, width)
+        How far each pixel belongs to something in front of the backdrop, in [0, 1].
     """
 
     def __init__(self, pixels: Array) -> None:
         self.pixels = pixels
+        self.solid: Array = np.zeros(pixels.shape[:2], np.float32)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,13 +63,22 @@ class Canvas:
         if box is None:
             return
         cover = (mask([outline], box) * np.float32(opacity))[..., None]
-        view = self.pixels[box.window]
+        view, solid = self.pixels[box.window], self.solid[box.window]
         view += cover * (np.asarray(colour, np.float32) - view)
+        np.maximum(solid, cover[..., 0], out=solid)
 
     def shade(
-        self, outlines: Sequence[Array], offset: tuple[float, float], softness: float, strength: float
+        self,
+        outlines: Sequence[Array],
+        offset: tuple[float, float],
+        softness: float,
+        strength: float,
+        far: bool = False,
     ) -> None:
-        """Cast one soft shadow of some outlines: darken them, moved by ``offset`` and blurred (pixels)."""
+        """Cast one soft shadow of some outlines: darken them, moved by ``offset`` and blurred (pixels).
+
+        With ``far`` the backdrop is too far away to catch it: it falls only on what stands before it.
+        """
         moved = [outline + np.asarray(offset, np.float32) for outline in outlines]
         box = bounds(np.concatenate(moved), self.shape, margin=int(2.5 * softness) + 2)
         if box is None:
@@ -72,6 +87,8 @@ class Canvas:
         small = Box(0, -(-box.shape[0] // step), 0, -(-box.shape[1] // step))
         local = [(outline - (box.left, box.top)) / step for outline in moved]
         dark = resize(blur(mask(local, small, oversample=1), softness / step), box.shape)
+        if far:
+            dark *= self.solid[box.window]
         self.pixels[box.window] *= 1 - np.float32(strength) * dark[..., None]
 
 

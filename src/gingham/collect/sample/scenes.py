@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gingham.collect.sample import props
-from gingham.collect.sample.backdrops import BEHIND, BELOW, backdrop
+from gingham.collect.sample.backdrops import BEHIND, BELOW, FLAT, backdrop
 from gingham.collect.sample.camera import develop, weather
 from gingham.collect.sample.cloth import Cloth, Light, Placement
 from gingham.collect.sample.garments import Arms, Part, garment, pose_arms, sheet
@@ -27,7 +27,7 @@ __all__ = ["photograph"]
 
 Array = npt.NDArray[np.float32]
 
-_SHOTS = {"laid": 0.27, "hung": 0.15, "worn": 0.28, "figure": 0.15, "close": 0.15}
+_SHOTS = {"laid": 0.28, "hung": 0.16, "worn": 0.3, "figure": 0.12, "close": 0.14}
 _CUTS = {
     "laid": ("t-shirt", "blouse", "sweater", "hoodie", "dress", "vest", "skirt", "scarf", "folded", "folded"),
     "hung": ("t-shirt", "blouse", "blouse", "sweater", "hoodie", "dress", "dress", "vest", "skirt", "scarf"),
@@ -62,10 +62,10 @@ def photograph(rng: np.random.Generator, label: str, hardness: float) -> Image:
     shot = _compose(rng, name, shape, hardness)
     behind = BELOW if shot.below else BEHIND
     weights = np.array(list(behind.values()), float)
-    ground = backdrop(rng, str(rng.choice(list(behind), p=weights / weights.sum())), shape)
-    canvas = Canvas(ground)
-    cloth = Cloth(rng, light, _fills(rng, PATTERNS[label](rng, hardness)), depth=shot.depth)
-    if not shot.below:
+    ground = str(rng.choice(list(behind), p=weights / weights.sum()))
+    canvas = Canvas(backdrop(rng, ground, shape))
+    cloth = Cloth(rng, light, _fills(rng, PATTERNS[label](rng, hardness)), shot.depth, far=not shot.below)
+    if not shot.below and ground in FLAT:
         _shadow_behind(rng, canvas, shot, light)
     for order, part in enumerate(shot.parts):
         cloth.paint(canvas, part, shot.place, order)
@@ -120,7 +120,7 @@ def _compose(rng: np.random.Generator, name: str, shape: tuple[int, int], hardne
     pose = pose_arms(rng, str(rng.choice(poses)))
     clothes = garment(rng, cut, pose, worn)
     covers = []
-    if rng.random() < 0.25 + 0.5 * hardness:
+    if rng.random() < 0.25 + 0.45 * hardness and cut != "scarf":
         kind = str(rng.choice(props.COVERS[name]))
         where = (rng.uniform(-0.6, 0.6), rng.uniform(0.6, 2.4) + (1.2 if cut == "skirt" else 0.0))
         covers = props.cover(rng, kind, where, rng.uniform(0.6, 1.1) + 0.4 * hardness)
@@ -177,7 +177,7 @@ def _on_body(
     else:
         parts = [*under, *limbs, *skull[:1], *clothes, *skull[1:], *covers]
     if far:
-        tall = height * (rng.uniform(0.6, 0.95) - 0.22 * hardness * rng.random())
+        tall = height * (rng.uniform(0.72, 1.02) - 0.24 * hardness * rng.random())
         unit = min(tall / 8.5, width / 3.2)
         foot = height * rng.uniform(0.93, 1.02)
         centre = (width * rng.uniform(0.36, 0.64), foot - 6.6 * unit)

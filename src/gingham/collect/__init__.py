@@ -1,0 +1,1 @@
+"""Where images come from: the built-in sample, and the web."""

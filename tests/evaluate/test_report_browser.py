@@ -1,0 +1,77 @@
+"""The report in a real browser: no request, no error, names as text, nothing wider than the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from gingham.evaluate.report import render_report
+from gingham.evaluate.report_data import ReportData
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ATTACK = "<img src=x onerror=document.title='taken'>.jpg"
+LONG = "striped/" + "w" * 247 + ".jpg"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("needs Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_report(
+    chromium: Browser,
+    report_data: Callable[..., ReportData],
+    tmp_path: Path,
+    scheme: Literal["light", "dark"],
+    width: int,
+) -> None:
+    file = tmp_path / "report.html"
+    paths = [ATTACK, LONG, "new\nline.jpg", *(f"{i}.jpg" for i in range(57))]
+    data = report_data(60, ["dotted", "<b>leopard</b>", "s" * 200], paths=paths, signal=0.5, images_shown=60)
+    file.write_text(render_report(data), encoding="utf-8")
+    requests: list[str] = []
+    complaints: list[str] = []
+    page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    try:
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(file.as_uri())
+        assert page.title().startswith("Garment patterns")
+        for name in (ATTACK, LONG, r"new\nline.jpg"):
+            assert page.get_by_text(name, exact=True).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # In CSS a source is chosen by scheme: compare what is shown with what each scheme offers.
+        shown: list[dict[str, Any]] = page.evaluate(
+            "[...document.querySelectorAll('picture')].map(p => ({"
+            "dark: p.querySelector('img').currentSrc === p.querySelector('source').srcset,"
+            "wide: (p.scrollIntoView(), p.querySelector('img').naturalWidth)}))"
+        )
+        assert [picture["dark"] for picture in shown] == [scheme == "dark"] * 4
+        assert all(picture["wide"] > 100 for picture in shown)
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(18, 21, 22)")
+    finally:
+        page.close()
+    assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
+    assert sum(url.startswith("file:") for url in requests) == 1
+    assert complaints == []
