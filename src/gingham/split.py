@@ -193,7 +193,7 @@ class _Draw:
         self._files = files
         self._test_fraction = test_fraction
         self._torn: list[_Group] = []
-        self._sides = np.full(len(files), _NONE, "<U5")
+        self._kept: dict[int, str] = {}
         self._groups = self._collect(groups, used, seed)
         self._classes: dict[str, _Class] = defaultdict(_Class)
         for group in self._groups:
@@ -237,11 +237,11 @@ class _Draw:
         return len(each.groups) == 1 and not (each.train and each.test)
 
     def sides(self) -> NDArray[np.str_]:
+        sides = [_NONE] * len(self._files)
         for group in self._groups:
             for i in group.members:
-                if self._sides[i] == _NONE:
-                    self._sides[i] = group.side
-        return self._sides
+                sides[i] = self._kept.get(i, group.side)
+        return np.array(sides, "<U5")
 
     def _collect(self, groups: NDArray[np.int64], used: Sequence[int], seed: int) -> list[_Group]:
         """Return the groups in random order: that of the smallest keyed hash among each one's images."""
@@ -267,9 +267,9 @@ class _Draw:
             group.side = _TEST if set(before.values()) == {_TEST} else _TRAIN
             if len(set(before.values())) > 1:
                 self._torn.append(group)
+            self._kept |= before
             for i in group.members:
-                self._sides[i] = before.get(i, group.side)
-                if self._sides[i] == _TEST:
+                if before.get(i, group.side) == _TEST:
                     self._classes[self._files[i].label].test += 1
 
     def _fill(self) -> None:
@@ -355,9 +355,10 @@ def _require_sides(name: str, sides: Mapping[str, str]) -> None:
 def _dedicated_sides(
     files: Sequence[ImageFile], used: Sequence[int], dedicated: Mapping[str, str]
 ) -> tuple[NDArray[np.str_], list[str]]:
-    sides = np.full(len(files), _NONE, "<U5")
+    chosen = [_NONE] * len(files)
     for i in used:
-        sides[i] = dedicated.get(files[i].path, _NONE)
+        chosen[i] = dedicated.get(files[i].path, _NONE)
+    sides = np.array(chosen, "<U5")
     absent = [files[i].path for i in used if files[i].path not in dedicated]
     if not absent:
         return sides, []

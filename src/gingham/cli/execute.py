@@ -61,9 +61,8 @@ def _as_gingham_error(error: Exception) -> GinghamError:
     invalid = next((cause for cause in causes if isinstance(cause, ValidationError)), None)
     if invalid is not None:
         return ConfigError(explain(invalid.errors()[0]))
-    if isinstance(error, UnknownOptionError) and error.token and "." in (error.token.keyword or ""):
-        name = (error.token.keyword or "").lstrip("-").replace("-", "_")
-        return ConfigError(explain_unknown(name))
+    if isinstance(error, UnknownOptionError) and error.token and "." in error.token.value:
+        return ConfigError(explain_unknown(error.token.value.partition("=")[0].lstrip("-").replace("-", "_")))
     message = str(error).strip()
     return UsageError(f"{message} `gingham --help` lists the commands, `gingham COMMAND --help` its options.")
 
