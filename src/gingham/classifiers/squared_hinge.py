@@ -178,6 +178,7 @@ def minimise(
     return Solution(weights, objective, gap, steps, preconditioners)
 
 
+ROUNDS=[]
 _SLACK = 0.2
 _DIRECT = 1.3
 
@@ -213,6 +214,8 @@ class _Search:
         self.pending = False
         self.spent = np.zeros(columns.group.max() + 1)
         self.direct_steps = 0
+        self.working = {g: np.zeros(len(self.rows.X), bool) for g in set(columns.group.tolist())}
+        self.rounds=ROUNDS
 
     def _over_rows(self, function: Callable[[slice], Any]) -> Any:
         def chunk(blocks: list[slice]) -> Any:
@@ -275,15 +278,16 @@ class _Search:
                 weight[b] = (active * self.cost[:, members][self.segment[b]]).mean(axis=1)
         return identity_plus(self.rows.X, weight)
 
-    def _working_set_move(self, members: NDArray[np.intp], tolerance: float) -> Floats:
+    def _working_set_move(self, group, members: NDArray[np.intp], tolerance: float) -> Floats:
         """Return the way (d, p) to the minimum over the rows in or near the margin."""
         margins = self.margins[:, members]
         cost = self.cost[:, members]
         near = (margins > -_SLACK).any(axis=1) & (cost.any(axis=1))[self.segment]
-        near = np.flatnonzero(near)
+        near = np.flatnonzero(near | self.working[group])
+        self.rounds.append((int(group), len(members), len(near)))
         segment = self.segment[near]
         weights = minimise_over_working_set(
-            self.rows.X[near], self.sign[:, members][segment], cost[segment], margins[near] > 0, 0.25 * tolerance
+            self.rows.X[near], self.sign[:, members][segment], cost[segment], margins[near], self.weights[:, members], 0.25 * tolerance
         )
         move: Floats = weights - self.weights[:, members]
         return move
@@ -297,14 +301,22 @@ class _Search:
         step_cost = 4.0 * n * d * (len(self.ids) + 40)
         for g, m in zip(groups, members, strict=True):
             self.spent[g] += step_cost * len(m) / len(self.ids)
-        direct = np.array([active[m].max() <= _DIRECT * d for m in members])
-        refresh_cost = np.array([min(active[m].sum(), 8 * d) * d * d + d**3 / 3 for m in members])
-        stale = {int(g) for g, due in zip(groups, (self.spent[groups] > refresh_cost) | [preconditioners[g] is None for g in groups], strict=True) if due}
+        direct = np.zeros(len(groups), dtype=bool)
+        stale = set()
+        for i, (g, m) in enumerate(zip(groups.tolist(), members, strict=True)):
+            size = float(active[m].max())
+            hessian = min(size, 8 * d) * d * d + d**3 / 3
+            dual = 2 * len(m) * size**3 + 2 * size**2 * d
+            if preconditioners[g] is None or self.spent[g] > min(hessian, dual):
+                direct[i] = size < 0.9 * d
+                if not direct[i]:
+                    stale.add(g)
 
         def apply(item: tuple[int, NDArray[np.intp], bool]) -> Floats:
             group, columns, is_direct = item
             if is_direct:
-                return -self._working_set_move(columns, tolerance)
+                preconditioners[group] = None
+                return -self._working_set_move(group, columns, tolerance)
             if group in stale:
                 preconditioners[group] = self.preconditioner(group)
                 self.spent[group] = 0
@@ -314,6 +326,7 @@ class _Search:
         items = list(zip(groups.tolist(), members, direct, strict=True))
         for m, made in zip(members, self.pool.map(apply, items), strict=True):
             image[:, m] = made
+        self.direct = [(g, m) for g, m, is_ in zip(groups.tolist(), members, direct, strict=True) if is_]
         changed = list(stale) + groups[direct].tolist()
         self.direct_steps += direct.sum()
         direction = -image
@@ -376,6 +389,8 @@ class _Search:
         length = _dots(direction, direction)
         low, high = np.zeros_like(slope), np.full_like(slope, np.inf)
         t = -slope / (length + self._project(direction))
+        for g, m in self.direct:
+            self.working[g] |= ((self.margins[:, m] + self.change[:, m] > 0)).any(axis=1)
         for _ in range(8):
             force, bend = self._slope_and_curvature(t)
             rise = along + t * length + force

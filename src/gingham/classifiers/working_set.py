@@ -25,91 +25,110 @@ STAT=[]
 
 
 def minimise_over_working_set(
-    X: Floats, sign: Floats, cost: Floats, active: NDArray[np.bool_], tolerance: float
+    X: Floats, sign: Floats, cost: Floats, margin: Floats, start: Floats, tolerance: float
 ) -> Floats:
-    """Minimise several objectives over the same rows.
+    """Lower several objectives over the same rows, each to near its minimum.
 
     Parameters
     ----------
     X : array of shape (m, d)
     sign : array of shape (m, p)
-        +1 or -1: y.
+        y: +1 or -1.
     cost : array of shape (m, p)
         2 C s; 0 where the row takes no part.
-    active : bool array of shape (m, p)
-        First guess of the rows inside the margin.
+    margin : array of shape (m, p)
+        1 - y X w at the start.
+    start : float64 array of shape (d, p)
+        w.
     tolerance : float
         Relative: duality gap over objective.
 
     Returns
     -------
-    array of shape (d, p)
-        Weights, near a minimum: the caller checks.
+    float64 array of shape (d, p)
+        Weights whose objectives over these rows are no larger than at the start.
     """
     gram = X @ X.T
     dual = np.zeros(sign.shape, dtype=X.dtype)
+    remains = np.ones(sign.shape[1])
     for p in range(sign.shape[1]):
         part = np.flatnonzero(cost[:, p])
-        whole = len(part) == len(X)
-        dual[part, p] = _newton(
-            gram if whole else gram[np.ix_(part, part)],
-            sign[part, p],
-            cost[part, p],
-            active[part, p],
-            tolerance,
-        )
-    weights: Floats = X.T @ dual
+        own = gram if len(part) == len(X) else gram[np.ix_(part, part)]
+        state = _State(own, sign[part, p], cost[part, p], margin[part, p], float(start[:, p] @ start[:, p]))
+        for _ in range(_MAX_NEWTON):
+            if state.gap() <= tolerance * state.objective() or not state.newton():
+                break
+        dual[part, p], remains[p] = state.dual, state.remains
+    weights: Floats = remains * start + X.T @ dual
     return weights
 
 
-def _newton(gram: Floats, sign: Floats, cost: Floats, active: NDArray[np.bool_], tolerance: float) -> Floats:
-    """Return the dual variables a, signed, of one problem."""
-    a = np.zeros(len(sign), gram.dtype)
-    score = np.zeros(len(sign), gram.dtype)
-    if not active.any():
-        active = np.ones(len(sign), dtype=bool)
-    for step in range(_MAX_NEWTON):
-        target = _solve(gram, sign, cost, np.flatnonzero(active))
-        reach = gram @ target
-        if step == 0:
-            a, score = target, reach
-        else:
-            # exact: the objective is piecewise quadratic along the line
-            t = _step(a, score, target - a, reach - score, sign, cost)
-            a, score = a + t * (target - a), score + t * (reach - score)
-        margin = 1 - sign * score
-        active = margin > 0
-        force = cost * np.maximum(margin, 0)
-        residual = force * sign - a
-        objective = 0.5 * float(a @ score) + 0.5 * float(force @ np.maximum(margin, 0))
-        if 0.5 * float(residual @ (gram @ residual)) <= tolerance * objective:
-            break
-    return a
+class _State:
+    """One problem at w = remains * start + Xᵀ dual, known by its scores and its squared length."""
+
+    def __init__(self, gram: Floats, sign: Floats, cost: Floats, margin: Floats, square: float) -> None:
+        self.gram, self.sign, self.cost = gram, sign, cost
+        self.dual, self.remains = np.zeros_like(sign), 1.0
+        self.score, self.square = sign * (1 - margin), square
+
+    def _hinge(self) -> Floats:
+        return np.maximum(1 - self.sign * self.score, 0)
+
+    def objective(self) -> float:
+        hinge = self._hinge()
+        return 0.5 * self.square + 0.5 * float((self.cost * hinge) @ hinge)
+
+    def gap(self) -> float:
+        """Return half the squared length of the gradient over these rows."""
+        force = self.sign * self.cost * self._hinge()
+        return 0.5 * (self.square - 2 * float(force @ self.score) + float(force @ (self.gram @ force)))
+
+    def newton(self) -> bool:
+        """Go to the minimum along the way to the solution for the present active set; say whether there was a way."""
+        hinge = self._hinge()
+        rows = np.flatnonzero(hinge)
+        if not len(rows):
+            rows = np.arange(len(hinge))
+        target = _solve(self.gram, self.sign, self.cost, rows)
+        reach = self.gram @ target
+        along = float(target @ self.score) - self.square
+        length = float(target @ reach) - 2 * float(target @ self.score) + self.square
+        shift = reach - self.score
+        change = -self.sign * shift
+        slope = along + float((self.cost * hinge) @ change)
+        if not (length > 0 and slope < 0):
+            return False
+        t = _step(1 - self.sign * self.score, change, self.cost, along, length)
+        self.score = self.score + self.score.dtype.type(t) * shift
+        self.square += 2 * t * along + t * t * length
+        self.dual = self.dual + self.dual.dtype.type(t) * (target - self.dual)
+        self.remains *= 1 - t
+        return True
 
 
 def _solve(gram: Floats, sign: Floats, cost: Floats, rows: NDArray[np.intp]) -> Floats:
+    """Return the signed dual variables of the minimum whose active set is ``rows``."""
     from scipy.linalg import lapack
 
     # double precision: one eigenvalue, that of the mean, is many orders above 1 / cost
     system = gram[np.ix_(rows, rows)].astype(np.float64)
     system[np.diag_indices_from(system)] += 1 / cost[rows]
     factor, _ = lapack.dpotrf(system.T, lower=1, clean=0, overwrite_a=1)
-    a = np.zeros(len(sign), gram.dtype)
-    a[rows] = lapack.dpotrs(factor, sign[rows].astype(np.float64), lower=1)[0]
+    dual = np.zeros(len(sign), gram.dtype)
+    dual[rows] = lapack.dpotrs(factor, sign[rows].astype(np.float64), lower=1)[0]
     STAT.append(len(rows))
-    return a
+    return dual
 
 
-def _step(a: Floats, score: Floats, move: Floats, shift: Floats, sign: Floats, cost: Floats) -> float:
-    """Return the minimiser over t of the objective at a + t move."""
-    along, length = float(move @ score), float(move @ shift)
-    margin, change = 1 - sign * score, -sign * shift
+def _step(margin: Floats, change: Floats, cost: Floats, along: float, length: float) -> float:
+    """Return the t > 0 that minimises the objective, piecewise quadratic along the line."""
+    pull = cost * change
+    steepest = along + float(pull @ np.maximum(margin, 0))
     t, low, high = 1.0, 0.0, np.inf
     for _ in range(20):
         inside = np.maximum(margin + t * change, 0)
-        pull = cost * change
         slope = along + t * length + float(pull @ inside)
-        if length <= 0 or abs(slope) <= 1e-3 * abs(along + float(pull @ np.maximum(margin, 0))):
+        if abs(slope) <= -1e-3 * steepest:
             break
         low, high = (t, high) if slope < 0 else (low, t)
         t -= slope / (length + float((pull * change) @ (inside > 0)))

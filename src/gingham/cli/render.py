@@ -165,7 +165,7 @@ def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
             f"Accuracy {metrics.accuracy:.1%} on the test images, {metrics.train_accuracy:.1%} on the training images; "
             f"averaged over classes {metrics.class_averaged_accuracy:.1%}."
         )
-    if metrics.n_without_leaks is not None and metrics.accuracy_without_leaks is not None:
+    if metrics.accuracy_without_leaks is not None and metrics.n_without_leaks != metrics.n_test:
         lines.append(
             f"Without test images that are nearly training images: {metrics.accuracy_without_leaks:.1%} "
             f"of {metrics.n_without_leaks:,}."

@@ -61,17 +61,19 @@ class DatasetBlock(_Block):
     name : str
         The dataset as the user calls it.
     images, train, test : int
-        How many were usable, learnt from, and tested on.
+        How many were used, learnt from, and tested on.
     classes : tuple of str
-    class_counts : dict
+    train_per_class, test_per_class : dict
         Class to its number of images.
     split : str
         What assigned the sides: ``stratified``, ``splits.csv``, …
-    near_duplicate_groups, conflicts : int
-        Groups of more than one image; images that lie under two labels.
     skipped : tuple of SkippedEntry
+    duplicates : tuple of tuple of str
+        Paths of the same or nearly the same picture, a tuple a group.
+    conflicts : tuple of tuple of str
+        Paths of the same picture under different labels.
     fingerprint : str
-        Of all images, labels and sides; equal means that the same run would come out.
+        Of all images and labels.
     test_fingerprint : str
         Of the test images and their labels; only runs with equal ones may be compared.
     """
@@ -81,20 +83,27 @@ class DatasetBlock(_Block):
     classes: tuple[str, ...]
     train: int = Field(ge=0)
     test: int = Field(ge=0)
-    class_counts: dict[str, int] = {}
+    train_per_class: dict[str, int] = {}
+    test_per_class: dict[str, int] = {}
     split: str = ""
-    near_duplicate_groups: int = Field(0, ge=0)
-    conflicts: int = Field(0, ge=0)
     skipped: tuple[SkippedEntry, ...] = ()
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    conflicts: tuple[tuple[str, ...], ...] = ()
     fingerprint: str
     test_fingerprint: str
 
 
 class SvmBlock(_Block):
-    """The chosen C, and the mean cross-validation accuracy of every C that was tried, by its decimal text."""
+    """The chosen C, and the mean cross-validation accuracy of every C that was tried, by its decimal text.
+
+    ``threshold`` is the probability below which the answer is "not sure", and ``coverage`` the share of training
+    images above it, out of fold; None where the wanted precision cannot be reached.
+    """
 
     c: float
     cv_accuracy: dict[str, float | None]
+    threshold: float | None = None
+    coverage: float | None = None
 
 
 class FeaturizeBlock(_Block):
@@ -102,6 +111,7 @@ class FeaturizeBlock(_Block):
 
     images: int = Field(ge=0)
     from_cache: int = Field(ge=0)
+    recomputed: int = Field(0, ge=0)
     images_per_second: float | None
     engine: str
 

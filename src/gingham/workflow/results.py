@@ -180,7 +180,7 @@ class TrainResult:
 
     def block(self) -> dict[str, Any]:
         """Return the ``svm`` object of ``gingham run --json``."""
-        accuracy = {f"{c:g}": value for c, value in self.cv_accuracy.items()}
+        accuracy = {str(float(c)): value for c, value in self.cv_accuracy.items()}
         return {"c": self.c, "cv_accuracy": accuracy, "threshold": self.threshold, "coverage": self.coverage}
 
     def to_json(self) -> dict[str, Any]:

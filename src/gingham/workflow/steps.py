@@ -330,7 +330,7 @@ class Steps:
                 leaks=self.leaks(),
                 seed=self.config.seed,
                 confidence=settings.confidence,
-                resamplings=settings.bootstrap,
+                resamples=settings.bootstrap,
             )
 
 

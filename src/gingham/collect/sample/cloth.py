@@ -124,27 +124,25 @@ class Cloth:
             canvas.paint(outline, 0.93 * fill)
             return
         cover = mask([outline], box)
-        found = rows, columns = np.nonzero(cover)
-        if len(rows) == 0:
+        found = np.flatnonzero(cover)
+        if len(found) == 0:
             return
-        light, slope_x, slope_y = self._relief(part, place, box, cover, order)
-        x, y = place.units(
-            (columns + box.left).astype(np.float32) + 0.5, (rows + box.top).astype(np.float32) + 0.5
+        rows, columns = np.divmod(found, cover.shape[1])
+        light, carry = self._relief(part, place, box, cover, order)
+        u, v, turned = _unroll(
+            part,
+            *place.units((columns + box.left).astype(np.float32) + 0.5, (rows + box.top).astype(np.float32) + 0.5),
         )
-        u, v, turned = _unroll(part, x, y)
+        bright = (resize(light, box.shape).take(found) * self._texture(part, u, v, turned, scale))[:, None]
         if callable(fill):
-            shift = np.float32(0.1 * self._depth)
-            start = self._origin * (1 + order % 3)
-            across = u + shift * slope_x[found] + start[0]
-            colour = fill(across, v + shift * slope_y[found] + start[1], 1.1 / scale)
-        else:
-            colour = np.broadcast_to(fill, (len(rows), 3))
-        bright = (light[found] * self._texture(part, u, v, turned, scale))[:, None]
-        lit = np.clip(colour * bright * (1 + (bright - 0.8) * self._light.warmth), 0, 1)
+            shift, start = np.float32(0.1 * self._depth), self._origin * (1 + order % 3)
+            across, along = (shift * resize(slope, box.shape).take(found) for slope in carry)
+            fill = fill(u + across + start[0], v + along + start[1], 1.1 / scale)
+        lit = np.clip(fill * bright * (1 + (bright - 0.8) * self._light.warmth), 0, 1)
         view, solid = canvas.pixels[box.window], canvas.solid[box.window]
         np.maximum(solid, cover, out=solid)
-        below = view[found]
-        view[found] = below + cover[found][:, None] * (lit - below)
+        below = view[rows, columns]
+        view[rows, columns] = below + cover.take(found)[:, None] * (lit - below)
 
     def _relief(self, part: Part, place: Placement, box: Box, cover: Array, order: int) -> tuple[Array, Array, Array]:
         """Return the light on each pixel of a box, about 1, and the two slopes of the folds."""
@@ -158,7 +156,7 @@ class Cloth:
         spacing = step / place.scale
         folds = self._folds(part, u, v, 6.5 * (order % 3))
         slope_y, slope_x = np.gradient(folds, spacing)
-        carry_x, carry_y = blur(slope_x, 0.06 / spacing), blur(slope_y, 0.06 / spacing)
+        carry = blur(slope_x, 0.06 / spacing), blur(slope_y, 0.06 / spacing)
         inside = resize(cover, (height, width))
         soft = blur(inside, max(0.6, min(0.07, 0.2 * min(np.ptp(part.outline, axis=0))) / spacing))
         rise_y, rise_x = np.gradient(np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * 0.07, spacing)
@@ -180,7 +178,7 @@ class Cloth:
             half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)
             shine = np.clip((-across * half[0] - down * half[1] + half[2]) / length, 0, 1) ** 24
             light = light + self._gloss * shine
-        return resize(light, box.shape), resize(carry_x, box.shape), resize(carry_y, box.shape)
+        return light, carry
 
     def _folds(self, part: Part, u: Array, v: Array, shift: float) -> Array:
         """Return the height of the cloth, in units, over coordinates along and across a part."""

@@ -58,9 +58,7 @@ class SampleSummary:
     size: int
 
 
-def render_sample(
-    directory: Path, seed: int = 0, workers: int = 2, progress: Progress | None = None
-) -> SampleSummary:
+def render_sample(directory: Path, seed: int = 0, workers: int = 2, progress: Progress | None = None) -> SampleSummary:
     """Write the built-in example dataset, one folder for each class.
 
     The same seed gives the same bytes with the same versions of numpy, scipy and Pillow, whatever
@@ -199,9 +197,7 @@ def _rendered(entries: Sequence[Entry], seed: int, workers: int) -> Iterator[Ite
     # A session of their own: an interrupt reaches this process alone, which then ends them. If this process
     # is killed, their input ends, and they with it.
     children = [
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=os.name == "posix"
-        )
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=os.name == "posix")
         for _ in range(workers)
     ]
 

@@ -318,13 +318,14 @@ def _scarf(rng: np.random.Generator, worn: bool) -> list[Part]:
         end_x, end_y = path[-1]
         comb = [(end_x - 1.1 * wide, end_y - 0.05)]
         for k in np.linspace(-1.05, 1.05, 12):
-            comb += [(end_x + (k + d) * wide, end_y + y + rng.normal(0, 0.01)) for d, y in ((0, 0.0), (0.01, 0.22), (0.11, 0.22), (0.12, 0.0))]
+            comb += [
+                (end_x + (k + d) * wide, end_y + y + rng.normal(0, 0.01))
+                for d, y in ((0, 0.0), (0.01, 0.22), (0.11, 0.22), (0.12, 0.0))
+            ]
         comb.append((end_x + 1.2 * wide, end_y - 0.05))
         parts.append(Part(np.array(comb, np.float32), "trim", folds="none", lift=0.02))
-    loop = [(-0.62, -0.1), (-0.3, 0.22), (0.0, 0.32), (0.3, 0.22), (0.62, -0.1)]
-    parts.append(
-        Part(limb(loop, [0.2, 0.32, 0.36, 0.32, 0.2], rounded=True), angle=1.2, folds="limb", girth=0.0, lift=0.1)
-    )
+    fold = limb([(-0.52, 0.1), (0.0, 0.15), (0.52, 0.1)], [0.19, 0.22, 0.19], rounded=True)
+    parts.append(Part(fold, angle=float(np.pi / 2), folds="limb", lift=0.08))
     return parts
 
 

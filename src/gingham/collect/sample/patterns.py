@@ -119,7 +119,7 @@ def leopard(rng: np.random.Generator, hardness: float) -> Pattern:
     colours = _contrast(rng, LEOPARD[rng.integers(len(LEOPARD))], hardness) if natural else _cloth(rng, hardness)
     ground, ink = colours[0], colours[1]
     centre = colours[2] if natural or rng.random() < 0.35 else 0.55 * ground + 0.45 * ink
-    second = 0.5 * ground + 0.5 * colours[3] if natural else ground
+    second = 0.5 * ground + 0.5 * colours[3]
     period = _period(rng, hardness, 0.15, 0.6)
     radius = rng.uniform(0.24, 0.31)
     stroke = {"bold": rng.uniform(0.14, 0.18), "fine": rng.uniform(0.06, 0.08)}.get(style, rng.uniform(0.09, 0.13))
@@ -156,8 +156,10 @@ def leopard(rng: np.random.Generator, hardness: float) -> Pattern:
         inside = np.clip((size - distance) / width + 0.5, 0, 1) * (~full & present)
         spots = np.clip((noise(x0 * 2.6 + 3, y0 * 2.6 + 9) - filler) / (3 * width) + 0.5, 0, 1)
         spots = spots * np.clip((distance - size - 0.12) * 12, 0, 1)
-        tone = np.clip(0.5 + 0.4 * noise(x0 * 0.23, y0 * 0.23), 0, 1)[:, None]
-        painted = ground + tone * (second - ground)
+        painted = np.broadcast_to(ground, (len(u), 3))
+        if natural:
+            tone = np.clip(0.5 + 0.4 * noise(x0 * 0.23, y0 * 0.23), 0, 1)[:, None]
+            painted = ground + tone * (second - ground)
         painted = painted + 0.8 * inside[:, None] * (centre - painted)
         dark = np.maximum(cover * present, spots)[:, None]
         return (painted + dark * (ink - painted)).astype(np.float32)

@@ -21,12 +21,32 @@ def ellipse(x: float, y: float, wide: float, high: float) -> Array:
 
 def head(rng: np.random.Generator, behind: bool) -> list[Part]:
     """Build neck and head; seen from behind, the hair hides the face."""
-    bust = [(-0.24, -0.5), (0.24, -0.5), (0.26, -0.06), (0.5, 0.14), (0.76, 0.34), (0.7, 1.2), (-0.7, 1.2), (-0.76, 0.34), (-0.5, 0.14), (-0.26, -0.06)]
+    bust = [
+        (-0.24, -0.5),
+        (0.24, -0.5),
+        (0.26, -0.06),
+        (0.5, 0.14),
+        (0.76, 0.34),
+        (0.7, 1.2),
+        (-0.7, 1.2),
+        (-0.76, 0.34),
+        (-0.5, 0.14),
+        (-0.26, -0.06),
+    ]
     parts = [Part(curve(bust, corners=(0, 1, 5, 6)), "skin", girth=1.0, folds="none", lift=0.0)]
     if not behind:
         chin = [(-0.4, -1.1), (-0.33, -0.6), (-0.12, -0.3), (0.12, -0.3), (0.33, -0.6), (0.4, -1.1), (0.0, -1.6)]
         return [*parts, Part(curve(chin), "skin", girth=0.5, folds="none", lift=0.1)]
-    skull = [(-0.43, -1.0), (-0.3, -1.46), (0.0, -1.6), (0.3, -1.46), (0.43, -1.0), (0.31, -0.42), (0.0, -0.28), (-0.31, -0.42)]
+    skull = [
+        (-0.43, -1.0),
+        (-0.3, -1.46),
+        (0.0, -1.6),
+        (0.3, -1.46),
+        (0.43, -1.0),
+        (0.31, -0.42),
+        (0.0, -0.28),
+        (-0.31, -0.42),
+    ]
     parts.append(Part(curve(skull), "hair", girth=0.6, folds="limb", lift=0.08))
     if rng.random() < 0.5:
         parts.append(Part(ellipse(0.0, -1.56, 0.22, 0.2), "hair", girth=0.3, folds="limb", lift=0.08))
@@ -151,7 +171,7 @@ def _jacket(rng: np.random.Generator, where: tuple[float, float], size: float) -
             (side * (inner + 0.12), long),
             (side * inner, 1.3),
         ]
-        parts.append(Part(curve(panel, corners=(0, 1, 3, 4)), "cover", girth=1.15, lift=0.12))
+        parts.append(Part(curve(panel, corners=(0, 1, 3, 4)), "cover", girth=1.1, lift=0.1))
         lapel = [(side * 0.34, -0.08), (side * 0.62, 0.1), (side * (inner + 0.3), 0.75), (side * inner, 1.35)]
         parts.append(Part(curve(lapel, corners=(0, 1, 2, 3)), "cover", angle=side * 0.5, folds="none", lift=0.05))
     return parts
@@ -254,12 +274,22 @@ def _paper(rng: np.random.Generator, where: tuple[float, float], size: float) ->
 def _glasses(rng: np.random.Generator, where: tuple[float, float], size: float) -> list[Part]:
     x, y = where
     unit = 0.8 * size
-    parts = [Part(limb([(x - 0.1 * unit, y), (x, y - 0.04 * unit), (x + 0.1 * unit, y)], [0.03 * unit] * 3), "shoes", folds="none")]
+    parts = [
+        Part(
+            limb([(x - 0.1 * unit, y), (x, y - 0.04 * unit), (x + 0.1 * unit, y)], [0.03 * unit] * 3),
+            "shoes",
+            folds="none",
+        )
+    ]
     for side in (-1, 1):
         centre = x + side * 0.34 * unit
         parts.append(Part(ellipse(centre, y, 0.27 * unit, 0.22 * unit), "shoes", folds="none", lift=0.05))
         parts.append(Part(ellipse(centre, y, 0.23 * unit, 0.18 * unit), "glass", folds="none", lift=0.0))
-        bow = [(x + side * 0.58 * unit, y), (x + side * 0.66 * unit, y - 0.3 * unit), (x + side * 0.5 * unit, y - 0.75 * unit)]
+        bow = [
+            (x + side * 0.58 * unit, y),
+            (x + side * 0.66 * unit, y - 0.3 * unit),
+            (x + side * 0.5 * unit, y - 0.75 * unit),
+        ]
         parts.append(Part(limb(bow, [0.03 * unit, 0.025 * unit, 0.03 * unit]), "shoes", folds="none", lift=0.05))
     return parts
 
