@@ -140,6 +140,22 @@ def test_groups_of_several_classes_keep_the_shares():
         assert all(abs(share - 0.25) < 0.05 for share in test_shares(files, split).values())
 
 
+def test_one_more_group_is_taken_where_that_comes_closer():
+    """Ten groups of 7 with 18 wanted: 21 is closer than 14."""
+    files, groups = dataset({"a": [7] * 10, "b": [1] * 4})
+    assert test_shares(files, make_split(files, groups)) == {"a": 0.3, "b": 0.25}
+
+
+def test_group_that_helps_one_class_and_spoils_another_trains():
+    files = [image("a", i) for i in range(100)] + [image("b", i) for i in range(24)]
+    groups = np.arange(len(files))
+    groups[100:120] = groups[0]  # one image of a with 20 of the 24 of b
+    for seed in range(5):
+        split = make_split(files, groups, seed=seed)
+        assert split.sides[0] == "train"
+        assert test_shares(files, split)["a"] == 0.25
+
+
 def test_order_names_and_group_numbers_do_not_matter():
     rng = np.random.default_rng(3)
     files, groups = dataset({"a": [1] * 40 + [3] * 5, "b": [2] * 30})

@@ -56,6 +56,7 @@ class Workers:
 def workers(count: int | None = None) -> Iterator[Workers]:
     """Start ``count`` threads (default: one for each usable core) and hold BLAS to one thread meanwhile."""
     import joblib
+    import scipy.linalg  # noqa: F401  its BLAS must be loaded to be limited
     from threadpoolctl import threadpool_limits
 
     count = count or joblib.cpu_count()

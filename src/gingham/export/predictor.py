@@ -172,8 +172,10 @@ def _read(path: Path) -> tuple[bytes, ModelInfo]:
 def _compile(model: bytes, path: Path) -> Any:
     import openvino
 
+    core = openvino.Core()
+
     try:
-        compiled = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        compiled = core.compile_model(core.read_model(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     except RuntimeError as error:
         raise DataError(f"{display_path(str(path))} cannot be run: {str(error).strip().splitlines()[-1]}") from error
     return compiled.create_infer_request()
