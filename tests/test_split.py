@@ -26,10 +26,10 @@ def image(label, number, content=None):
 
 def dataset(group_sizes):
     """Make images from {class: sizes of its groups}; return them and their groups."""
-    files, groups = [], []
+    files, groups, group = [], [], -1
     for label, sizes in group_sizes.items():
         for size in sizes:
-            group = max(groups, default=-1) + 1
+            group += 1
             files += [image(label, len(files) + i) for i in range(size)]
             groups += [group] * size
     return files, np.array(groups, np.int64)

@@ -76,7 +76,7 @@ class Splits(_Table):
     )
     group_csv: str = Field("", description="group_by = csv: a file with the columns path,group")
     near_duplicate_bits: int = Field(
-        10,
+        12,
         ge=0,
         le=64,
         description="Images whose 256-bit hashes differ in at most so many bits stay on one side",

@@ -163,9 +163,7 @@ def test_the_same_image_in_two_shards_is_read_where_it_is_sound(tmp_path: Path) 
     fill(tmp_path, range(5))
     for position in (0.75, 0.8, 0.85):
         flip(position)(first)
-    there, damaged = read(tmp_path, range(5))
-    assert there == set(range(5))
-    assert damaged > 0 or first.read_bytes()
+    assert read(tmp_path, range(5))[0] == set(range(5))
 
 
 def test_a_reader_survives_a_merge_by_another_process(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def minimise(
 
 
 ROUNDS=[]
-_SLACK = 0.2
+_SLACK = 0.1
 _DIRECT = 1.3
 
 

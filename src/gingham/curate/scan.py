@@ -212,5 +212,12 @@ def _examine(root: Path, path: str, max_pixels: int, by_content: Mapping[str, Im
     except ImageError as error:
         return Skipped(path, error.reason, display_path(error.detail))
     return ImageFile(
-        path, label, content, image.width, image.height, image.format, dhash(image.rgb), tuple(image.notes)
+        path,
+        label,
+        content,
+        image.width,
+        image.height,
+        image.format,
+        dhash(image.rgb, box=image.box),
+        tuple(image.notes),
     )

@@ -94,6 +94,7 @@ class LiteBackbone(Backbone):
     def __init__(self, package: _Package, file: Path | None = None) -> None:
         self._package = package
         self._file = file
+        self._path = package.path() if file is None else file
         if file is None:
             sha256, licence, source = package.sha256, _LICENCE, f"{package.module} (PyPI)"
         else:
@@ -104,7 +105,7 @@ class LiteBackbone(Backbone):
 
     @cached_property
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
-        path = self._file or self._package.path()
+        path = self._path
         try:
             data = path.read_bytes()
         except OSError as error:

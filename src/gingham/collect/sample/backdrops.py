@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from gingham.collect.sample.palettes import MUTED, STRONG, choose, rgb
-from gingham.collect.sample.raster import Canvas, cloud, curve, limb, resize
+from gingham.collect.sample.raster import Array, Canvas, cloud, curve, limb, resize
 
 __all__ = ["BEHIND", "BELOW", "FLAT", "backdrop"]
 
-Array = npt.NDArray[np.float32]
 Shape = tuple[int, int]
 
 
@@ -174,7 +172,7 @@ def _tiles(rng: np.random.Generator, shape: Shape) -> Array:
     tone = tone + 0.02 * cloud(rng, shape, 60)
     ground = choose(rng, np.stack([rgb("a5573f"), rgb("8e4b3a"), rgb("d9d4cc")])) if brick else choose(rng, MUTED)
     grout = np.float32(rng.uniform(0.45, 0.85))
-    return _plain(ground, tone) * (1 - joint[..., None]) + joint[..., None] * grout
+    return np.asarray(_plain(ground, tone) * (1 - joint[..., None]) + joint[..., None] * grout, np.float32)
 
 
 def _wallpaper(rng: np.random.Generator, shape: Shape) -> Array:
@@ -184,6 +182,7 @@ def _wallpaper(rng: np.random.Generator, shape: Shape) -> Array:
     ground, ink = choose(rng, MUTED), choose(rng, STRONG)
     count = rng.uniform(12, 34)
     kind = rng.choice(["stripes", "dots", "blotches", "lattice"])
+    wave: Array
     if kind == "stripes":
         wave = np.sin(count * x) + 0 * y
     elif kind == "dots":

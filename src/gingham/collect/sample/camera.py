@@ -6,16 +6,13 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from gingham.collect.sample.raster import cloud
+from gingham.collect.sample.raster import Array, cloud
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as Picture
 
 __all__ = ["develop", "encode", "weather"]
-
-Array = npt.NDArray[np.float32]
 
 
 def weather(rng: np.random.Generator, pixels: Array, hardness: float) -> None:
@@ -34,10 +31,9 @@ def weather(rng: np.random.Generator, pixels: Array, hardness: float) -> None:
     pixels *= tone[..., None]
 
 
-def develop(rng: np.random.Generator, pixels: Array, hardness: float) -> Image:
+def develop(rng: np.random.Generator, pixels: Array, hardness: float) -> Picture:
     """Turn a scene, float32 of shape (height, width, 3), into an 8-bit picture as a camera would."""
-    from PIL import Image as images
-    from PIL import ImageFilter
+    from PIL import Image, ImageFilter
 
     height, width = pixels.shape[:2]
     cast = 1 + rng.normal(0, 0.03 + 0.04 * hardness, 3)
@@ -45,7 +41,7 @@ def develop(rng: np.random.Generator, pixels: Array, hardness: float) -> Image:
     flat = np.clip(pixels * (exposure * cast).astype(np.float32), 0, 1)
     lifted = rng.uniform(0.0, 0.05 + 0.08 * hardness)
     flat = lifted + (1 - lifted) * flat
-    image = images.fromarray((255 * flat + 0.5).astype(np.uint8))
+    image = Image.fromarray((255 * flat + 0.5).astype(np.uint8))
     # Softness in thousandths of the picture's size, so that a large picture is no sharper than a small one.
     size = np.sqrt(height * width)
     soft = rng.uniform(0.4, 1.1) + max(0.0, rng.normal(-0.6, 1.5)) * (0.3 + 1.9 * hardness)
@@ -57,10 +53,10 @@ def develop(rng: np.random.Generator, pixels: Array, hardness: float) -> Image:
     grain = noise * rng.standard_normal((height, width), dtype=np.float32)
     tint = 0.8 * noise * cloud(rng, (height, width), size / 4)
     noisy = np.asarray(image) + np.stack([grain + tint, grain, grain - tint], axis=-1)
-    return images.fromarray(np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
 
 
-def encode(image: Image, quality: int, subsampling: int = 2) -> bytes:
+def encode(image: Picture, quality: int, subsampling: int = 2) -> bytes:
     """Compress to JPEG."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality, subsampling=subsampling)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from gingham.collect.sample.garments import Part
 from gingham.collect.sample.patterns import Pattern
-from gingham.collect.sample.raster import Box, Canvas, Field, blur, bounds, mask, resize
+from gingham.collect.sample.raster import Array, Box, Canvas, Field, blur, bounds, mask, resize
 
 __all__ = ["Cloth", "Light", "Placement"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,12 @@ class Light:
     def draw(cls, rng: np.random.Generator) -> Light:
         """Draw a light from above, from any side, hard or soft."""
         side, height = rng.uniform(-1.3, 1.3), rng.uniform(0.55, 1.15)
-        towards = (np.cos(height) * np.sin(side), -np.cos(height) * np.cos(side), np.sin(height))
+        level = math.cos(height)
+        towards = (level * math.sin(side), -level * math.cos(side), math.sin(height))
         ambient = rng.uniform(0.42, 0.66)
         warm = rng.normal(0.08, 0.1)
         warmth = np.array([warm, 0.0, -warm], np.float32)
-        return cls(tuple(float(c) for c in towards), (1 - ambient) / towards[2], ambient, warmth)
+        return cls(towards, (1 - ambient) / towards[2], ambient, warmth)
 
     def offset(self, distance: float) -> tuple[float, float]:
         """Return where the shadow of something ``distance`` above the ground falls."""
@@ -66,7 +65,7 @@ class Placement:
 
     def pixels(self, points: Array) -> Array:
         """Map points, shape (n, 2), from garment units to pixels."""
-        return (points @ self.matrix.T + np.array(self.centre)).astype(np.float32)
+        return np.asarray(points @ self.matrix.T + np.array(self.centre), np.float32)
 
     def units(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Map pixels to garment units."""
@@ -144,8 +143,10 @@ class Cloth:
         below = view[rows, columns]
         view[rows, columns] = below + cover.take(found)[:, None] * (lit - below)
 
-    def _relief(self, part: Part, place: Placement, box: Box, cover: Array, order: int) -> tuple[Array, Array, Array]:
-        """Return the light on each pixel of a box, about 1, and the two slopes of the folds."""
+    def _relief(
+        self, part: Part, place: Placement, box: Box, cover: Array, order: int
+    ) -> tuple[Array, tuple[Array, Array]]:
+        """Return the light on a box, about 1, and the two slopes that carry the pattern, on a coarse grid."""
         step = int(np.clip(place.scale / 28, 1, 4))
         height, width = max(2, -(-box.shape[0] // step)), max(2, -(-box.shape[1] // step))
         grid_x, grid_y = np.meshgrid(
@@ -161,7 +162,7 @@ class Cloth:
         soft = blur(inside, max(0.6, min(0.07, 0.2 * min(np.ptp(part.outline, axis=0))) / spacing))
         rise_y, rise_x = np.gradient(np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * 0.07, spacing)
         rise_x, rise_y = np.clip(rise_x, -0.9, 0.9), np.clip(rise_y, -0.9, 0.9)
-        cos, sin = np.cos(part.angle), np.sin(part.angle)
+        cos, sin = math.cos(part.angle), math.sin(part.angle)
         lean = slope_x
         if part.girth:
             turned = np.clip(u / part.girth, -0.93, 0.93)
@@ -175,14 +176,15 @@ class Cloth:
         edge = 1 - 0.22 * np.clip(1.7 - 2.2 * soft, 0, 1)
         light = (self._light.ambient * hollow + self._light.key * facing) * edge
         if self._gloss:
-            half = np.array([lx, ly, lz + 1]) / np.sqrt(2 + 2 * lz)
-            shine = np.clip((-across * half[0] - down * half[1] + half[2]) / length, 0, 1) ** 24
+            middle = math.sqrt(2 + 2 * lz)
+            shine = np.clip((-across * lx - down * ly + lz + 1) / (middle * length), 0, 1) ** 24
             light = light + self._gloss * shine
         return light, carry
 
     def _folds(self, part: Part, u: Array, v: Array, shift: float) -> Array:
         """Return the height of the cloth, in units, over coordinates along and across a part."""
-        noise, deep = self._noise, np.float32(self._depth)
+        noise, deep = self._noise, self._depth
+        height: Array
         if part.folds == "none":
             return 0.015 * deep * noise(u * 2 + shift, v * 2)
         across, along = u + self._slant * v, v - self._slant * u
@@ -191,7 +193,8 @@ class Cloth:
             fan = u / (0.75 + 0.28 * np.abs(v - 1.0)) + 0.12 * warp
             ramp = np.clip((v - 1.7) / 1.6, 0.05, 1)
             waves = np.sin(self._pleats * fan * 1.9 + shift) + 0.4 * np.sin(self._pleats * fan * 3.7 + 1.0)
-            return deep * (0.11 * ramp * waves / (self._pleats / 5) + 0.04 * noise(u * 2.4, v * 1.1 + shift))
+            height = deep * (0.11 * ramp * waves / (self._pleats / 5) + 0.04 * noise(u * 2.4, v * 1.1 + shift))
+            return height
         if part.folds == "limb":
             across, along = v * 1.15 + 0.5 * u, u
         broad = 0.07 * noise(across * 1.5 + warp + shift, along * 0.45)
@@ -200,7 +203,8 @@ class Cloth:
         where = np.clip(0.4 + 0.8 * noise(u * 0.7 + 3.5, v * 0.7 + shift), 0, 1)
         crease = self._crease * (0.1 * where * ridge + 0.05 * (1 - where) * second)
         fine = 0.01 * noise(across * 6.5, along * 3.0 + shift)
-        return deep * (broad + crease + fine)
+        height = deep * (broad + crease + fine)
+        return height
 
     def _texture(self, part: Part, u: Array, v: Array, turned: Array, scale: float) -> Array:
         """Return the fine structure of the cloth around 1: grain, knit, ribs, and the turn of a body away."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from gingham.collect.sample.raster import curve, limb
+from gingham.collect.sample.raster import Array, curve, limb
 
 __all__ = ["CUTS", "Arms", "Part", "garment", "pose_arms", "sheet"]
 
-Array = npt.NDArray[np.float32]
 Point = tuple[float, float]
 
 
@@ -170,9 +168,10 @@ def _top(rng: np.random.Generator, plan: _Cut, arms: Arms, worn: bool) -> list[P
     for i, (dx, dy) in enumerate(wobble):
         points[i] = (points[i][0] + dx, points[i][1] + dy)
     last = len(points) - 1
-    corners = (0, 1, 2, len(right) - 1, len(right) + 1, last - 2, last - 1, last)
-    corners += (last + 1,) if neck == "vee" else ()
-    body = curve([*points, *neckline], corners=corners)
+    corners = [0, 1, 2, len(right) - 1, len(right) + 1, last - 2, last - 1, last]
+    if neck == "vee":
+        corners.append(last + 1)
+    body = curve([*points, *neckline], corners=tuple(corners))
 
     parts: list[Part] = []
     if neck == "hood":
@@ -273,9 +272,8 @@ def _front(rng: np.random.Generator, front: str, waist: float, length: float, de
 def _placket(x: float, top: float, bottom: float, rng: np.random.Generator) -> list[Part]:
     strip = limb([(x, top), (x, 0.5 * (top + bottom)), (x, bottom)], [0.075] * 3)
     parts = [Part(strip, str(rng.choice(["pattern", "trim"], p=[0.7, 0.3])), folds="none", lift=0.02)]
-    for y in np.arange(top + 0.2, bottom - 0.1, rng.uniform(0.3, 0.45)):
-        parts.append(Part(_disc((x, float(y)), 0.042), "button", folds="none", lift=0.02))
-    return parts
+    places = np.arange(top + 0.2, bottom - 0.1, rng.uniform(0.3, 0.45)).tolist()
+    return parts + [Part(_disc((x, y), 0.042), "button", folds="none", lift=0.02) for y in places]
 
 
 def _pocket(x: float, y: float, half: float) -> list[Part]:

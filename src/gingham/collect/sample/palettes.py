@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from gingham.collect.sample.raster import Array
 
 __all__ = ["CLOTH", "HAIR", "LEOPARD", "MUTED", "SKIN", "STRONG", "choose", "rgb"]
-
-Array = npt.NDArray[np.float32]
 
 
 def rgb(code: str) -> Array:
@@ -22,7 +21,7 @@ def _colours(text: str) -> Array:
 def choose(rng: np.random.Generator, colours: Array, spread: float = 0.03) -> Array:
     """Draw one row of ``colours``, a little off."""
     drawn = colours[rng.integers(len(colours))] + rng.normal(0, spread) + rng.normal(0, spread / 2, 3)
-    return np.clip(drawn, 0.02, 0.98).astype(np.float32)
+    return np.asarray(np.clip(drawn, 0.02, 0.98), np.float32)
 
 
 # Each row: the ground, the main ink, then accents.

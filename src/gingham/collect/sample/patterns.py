@@ -8,16 +8,16 @@ are averaged.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from gingham.collect.sample.palettes import CLOTH, LEOPARD, MUTED, STRONG, choose
-from gingham.collect.sample.raster import Field
+from gingham.collect.sample.raster import Array, Field
 
 __all__ = ["PATTERNS", "Pattern"]
 
-Array = npt.NDArray[np.float32]
 Pattern = Callable[[Array, Array, float], Array]
 
 
@@ -63,7 +63,7 @@ def dotted(rng: np.random.Generator, hardness: float) -> Pattern:
         if style == "centred":
             inner = np.clip((0.5 * size - distance) / width + 0.5, 0, 1)[:, None]
             painted = painted + inner * (colours[2] - painted)
-        return painted.astype(np.float32)
+        return np.asarray(painted, np.float32)
 
     return colour
 
@@ -99,15 +99,20 @@ def striped(rng: np.random.Generator, hardness: float) -> Pattern:
         if rough:
             place = place + np.float32(rough) * noise(place * 3 + 11, along / period * 2.2)
         phase = place - np.floor(place)
-        width = np.float32(max(pixel / period, softness, 1e-3))
-        thin = 1.0
+        width = np.float32(min(max(pixel / period, softness, 1e-3), 1.0))
+        thin = np.ones((1, 1), np.float32)
         if gaps is not None:
             thin = np.clip((noise(np.floor(place) * 5.3, along / period * 0.8) - gaps) * 4 + 0.5, 0, 1)[:, None]
         painted = np.broadcast_to(colours[0], (len(u), 3)).astype(np.float32)
+        # Bands averaged over more than a part of the repeat reach into its neighbours.
+        repeats = (-1, 0, 1) if width > 0.15 else (0,)
         for start, stop, ink in bands:
-            cover = np.clip((phase - start) / width + 0.5, 0, 1) - np.clip((phase - stop) / width + 0.5, 0, 1)
+            cover = np.zeros_like(phase)
+            for repeat in repeats:
+                inside = phase - repeat
+                cover += np.clip((inside - start) / width + 0.5, 0, 1) - np.clip((inside - stop) / width + 0.5, 0, 1)
             painted = painted + (cover[:, None] * thin) * (colours[ink] - painted)
-        return painted.astype(np.float32)
+        return np.asarray(painted, np.float32)
 
     return colour
 
@@ -162,7 +167,7 @@ def leopard(rng: np.random.Generator, hardness: float) -> Pattern:
             painted = ground + tone * (second - ground)
         painted = painted + 0.8 * inside[:, None] * (centre - painted)
         dark = np.maximum(cover * present, spots)[:, None]
-        return (painted + dark * (ink - painted)).astype(np.float32)
+        return np.asarray(painted + dark * (ink - painted), np.float32)
 
     return colour
 
@@ -240,14 +245,14 @@ def _contrast(rng: np.random.Generator, colours: Array, hardness: float) -> Arra
         colours = np.concatenate([colours[:1], colours[1:2] * 0.3 if dark else 0.7 + 0.3 * colours[1:2], colours[2:]])
     keep = 1 - hardness * rng.uniform(0, 0.7) ** 1.5 - rng.uniform(0, 0.12)
     moved = colours[0] + keep * (colours - colours[0]) + rng.normal(0, 0.02, (4, 3))
-    return np.clip(moved, 0.02, 0.98).astype(np.float32)
+    return np.asarray(np.clip(moved, 0.02, 0.98), np.float32)
 
 
 def _bands(rng: np.random.Generator, style: str) -> list[tuple[float, float, int]]:
     """Draw the bands of one repeat: start, stop, ink. The ground shows at both of its ends."""
     if style == "many":
         edges = np.sort(rng.uniform(0.05, 0.97, rng.integers(4, 8)))
-        return [(a, b, 1 + i % 3) for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)) if i % 4 != 2]
+        return [(a, b, 1 + i % 3) for i, (a, b) in enumerate(pairwise(edges.tolist())) if i % 4 != 2]
     width = {"breton": rng.uniform(0.2, 0.36), "pin": rng.uniform(0.08, 0.18)}.get(style, rng.uniform(0.4, 0.55))
     bands = [(0.1, 0.1 + width, 1)]
     if width < 0.4 and rng.random() < 0.3:

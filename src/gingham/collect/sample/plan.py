@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -91,11 +90,12 @@ def render(entry: Entry, seed: int) -> bytes:
         return data[: int(len(data) * rng.uniform(0.4, 0.7))]
     with Image.open(BytesIO(data)) as image:
         width, height = image.size
-        if entry.kind == "resized":
+        area = (0.0, 0.0, float(width), float(height))
+        if entry.kind == "cropped":
+            left, top, right, bottom = rng.uniform(0.002, 0.012, 4).tolist()
+            area = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
+        elif entry.kind == "resized":
             factor = max(rng.uniform(0.7, 0.85), 300 / min(width, height))
-            image = image.resize((round(width * factor), round(height * factor)), Image.Resampling.LANCZOS)
-        elif entry.kind == "cropped":
-            left, top, right, bottom = rng.uniform(0.002, 0.012, 4)
-            edges: Sequence[float] = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-            image = image.crop(tuple(round(edge) for edge in edges))
-        return encode(image, quality=int(rng.integers(50, 80)))
+            width, height = round(width * factor), round(height * factor)
+        copy = image.resize((width, height), Image.Resampling.LANCZOS, area)
+    return encode(copy, quality=int(rng.integers(50, 80)))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from gingham.collect.sample.garments import Arms, Part
-from gingham.collect.sample.raster import curve, limb
+from gingham.collect.sample.raster import Array, curve, limb
 
 __all__ = ["COVERS", "arms", "cover", "ellipse", "hanger", "head", "legs"]
-
-Array = npt.NDArray[np.float32]
 
 
 def ellipse(x: float, y: float, wide: float, high: float) -> Array:
@@ -240,7 +237,10 @@ def _leaves(rng: np.random.Generator, where: tuple[float, float], size: float) -
 def _cup(rng: np.random.Generator, where: tuple[float, float], size: float) -> list[Part]:
     x, y = where
     r = 0.42 * size
-    ear = limb([(x + 0.9 * r, y - 0.3 * r), (x + 1.5 * r, y), (x + 0.9 * r, y + 0.3 * r)], [0.12 * r] * 3)
+    turn = rng.uniform(0, 2 * np.pi)
+    ear = limb(
+        [(x + t * r * np.cos(turn), y + t * r * np.sin(turn)) for t in (0.8, 1.1, 1.4)], [0.13 * r] * 3, rounded=True
+    )
     return [
         Part(ellipse(x, y, 1.5 * r, 1.5 * r), "china", folds="none", lift=0.1),
         Part(ear, "china", folds="none", lift=0.1),
@@ -288,7 +288,7 @@ def _glasses(rng: np.random.Generator, where: tuple[float, float], size: float) 
         bow = [
             (x + side * 0.58 * unit, y),
             (x + side * 0.66 * unit, y - 0.3 * unit),
-            (x + side * 0.5 * unit, y - 0.75 * unit),
+            (x + side * rng.uniform(0.35, 0.6) * unit, y - 0.75 * unit),
         ]
         parts.append(Part(limb(bow, [0.03 * unit, 0.025 * unit, 0.03 * unit]), "shoes", folds="none", lift=0.05))
     return parts

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Box", "Canvas", "Field", "blur", "bounds", "cloud", "curve", "limb", "mask", "resize", "sample"]
+__all__ = ["Array", "Box", "Canvas", "Field", "blur", "bounds", "cloud", "curve", "limb", "mask", "resize", "sample"]
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating[Any]]
+"""Of float32 here, throughout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,10 @@ class Field:
     _cells, _fine = 32, 5
 
     def __init__(self, rng: np.random.Generator) -> None:
-        from scipy import ndimage
-
-        coarse = rng.standard_normal((self._cells, self._cells), dtype=np.float32)
-        self._table = 1.5 * ndimage.zoom(coarse, self._fine, order=3, mode="grid-wrap", grid_mode=True)
+        coarse = 1.35 * rng.standard_normal((self._cells, self._cells), dtype=np.float32)
+        border, side = 4, (self._cells + 8) * self._fine
+        smooth = resize(np.pad(coarse, border, mode="wrap"), (side, side), cubic=True)
+        self._table = smooth[border * self._fine : -border * self._fine, border * self._fine : -border * self._fine]
 
     def __call__(self, x: Array, y: Array) -> Array:
         """Evaluate at points of any shape."""
@@ -123,12 +124,12 @@ def sample(table: Array, x: Array, y: Array) -> Array:
     return found
 
 
-def resize(values: Array, shape: tuple[int, int]) -> Array:
-    """Resample a 2-d array to ``shape``, bilinearly."""
+def resize(values: Array, shape: tuple[int, int], cubic: bool = False) -> Array:
+    """Resample a 2-d array to ``shape``, bilinearly or bicubically."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(values, np.float32))
-    return np.array(image.resize(shape[::-1], Image.Resampling.BILINEAR))
+    return np.array(image.resize(shape[::-1], Image.Resampling.BICUBIC if cubic else Image.Resampling.BILINEAR))
 
 
 def blur(values: Array, sigma: float) -> Array:
@@ -154,10 +155,7 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], cells: float, stretc
     cell = max(shape) / cells
     rows = min(shape[0], max(2, round(shape[0] / cell * stretch**0.5)))
     columns = min(shape[1], max(2, round(shape[1] / cell / stretch**0.5)))
-    from PIL import Image
-
-    lumps = Image.fromarray(rng.standard_normal((rows, columns), dtype=np.float32))
-    return np.array(lumps.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return resize(rng.standard_normal((rows, columns), dtype=np.float32), shape, cubic=True)
 
 
 def bounds(outline: Array, shape: tuple[int, int], margin: int = 1) -> Box | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from gingham.collect.sample import props
 from gingham.collect.sample.backdrops import BEHIND, BELOW, FLAT, backdrop
@@ -18,14 +17,12 @@ from gingham.collect.sample.cloth import Cloth, Light, Placement
 from gingham.collect.sample.garments import Arms, Part, garment, pose_arms, sheet
 from gingham.collect.sample.palettes import HAIR, MUTED, SKIN, STRONG, choose, rgb
 from gingham.collect.sample.patterns import PATTERNS, Pattern
-from gingham.collect.sample.raster import Canvas
+from gingham.collect.sample.raster import Array, Canvas
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["photograph"]
-
-Array = npt.NDArray[np.float32]
 
 _SHOTS = {"laid": 0.28, "hung": 0.16, "worn": 0.3, "figure": 0.12, "close": 0.14}
 _CUTS = {

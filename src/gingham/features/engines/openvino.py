@@ -1,7 +1,8 @@
-"""OpenVINO on the CPU: asynchronous requests, in throughput mode."""
+"""OpenVINO on the CPU: several requests at once, in throughput mode."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -35,25 +36,29 @@ class OpenVinoEngine(Engine):
         self._network = core.compile_model(network, "CPU", hints)
 
     def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
-        import openvino
-
+        # No callbacks, and so no AsyncInferQueue: one of its threads may still want the interpreter's lock, to drop
+        # the callback's arguments, when the network is destroyed by a thread that holds it. That hangs, rarely.
         streams = self._network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         # One request more than there are streams, so that none waits for Python to bring the next batch.
-        requests = openvino.AsyncInferQueue(self._network, streams + 1)
-        done: dict[int, Rows] = {}
-
-        def keep(request: Any, number: int) -> None:
-            done[number] = np.array(request.get_output_tensor(0).data, np.float32)
-
-        requests.set_callback(keep)
-        handed = 0
+        idle = [self._network.create_infer_request() for _ in range(streams + 1)]
+        running: deque[Any] = deque()
         try:
-            for number, batch in enumerate(batches):
-                requests.start_async([batch], number)
-                while handed in done:
-                    yield done.pop(handed)
-                    handed += 1
+            for batch in batches:
+                rows = None if idle else _finish(running[0])
+                request = idle.pop() if idle else running.popleft()
+                request.start_async([batch])
+                running.append(request)
+                if rows is not None:
+                    yield rows
+            while running:
+                rows = _finish(running[0])
+                running.popleft()
+                yield rows
         finally:
-            requests.wait_all()
-        for number in range(handed, handed + len(done)):
-            yield done.pop(number)
+            for request in running:
+                request.wait()
+
+
+def _finish(request: Any) -> Rows:
+    request.wait()
+    return np.array(request.get_output_tensor(0).data, np.float32)
