@@ -77,7 +77,9 @@ def test_an_allowed_resolution(resolution: int) -> None:
     check_resolution(resolution)
 
 
-@pytest.mark.parametrize(("resolution", "nearest"), [(225, 224), (64, 96), (0, 96), (-32, 96), (1056, 1024), (310, 320)])
+@pytest.mark.parametrize(
+    ("resolution", "nearest"), [(225, 224), (64, 96), (0, 96), (-32, 96), (1056, 1024), (310, 320)]
+)
 def test_another_resolution_is_refused_with_the_nearest(resolution: int, nearest: int) -> None:
     with pytest.raises(ConfigError, match=f"is {resolution};.*--features.resolution {nearest}$"):
         check_resolution(resolution)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,16 @@ import numpy as np
 import pytest
 
 from gingham.errors import UnavailableError
-from gingham.executors import map_ordered
-from gingham.features import FeatureCache, FeaturizeResult, feature_key, featurize, featurize_dataset, load_backbone
-from gingham.features import open_engine, pipeline
+from gingham.features import (
+    FeatureCache,
+    FeaturizeResult,
+    feature_key,
+    featurize,
+    featurize_dataset,
+    load_backbone,
+    open_engine,
+    pipeline,
+)
 from gingham.images import network_input
 from gingham.records import SkipReason, content_hash
 
@@ -141,8 +149,6 @@ def test_a_bad_image_is_skipped_and_the_rest_is_done(damage, reason: SkipReason,
     for number in (0, 7, 19):
         file = root / items[number][1]
         damage(file)
-        items[number] = (content_hash(file.read_bytes() + bytes([number])), items[number][1])
-        file.write_bytes(file.read_bytes() + (bytes([number]) if file.stat().st_size else b""))
         items[number] = (content_hash(file.read_bytes()), items[number][1])
     progress: list[tuple[int, int]] = []
     result = run(items, root, engine, recipe, progress=lambda *numbers: progress.append(numbers))
@@ -268,7 +274,7 @@ def test_an_unexpected_error_in_a_thread_surfaces_and_finished_rows_are_kept(
     with pytest.raises(BrokenError):
         run(items, root, engine, recipe, tmp_path / "cache")
     monkeypatch.undo()
-    assert threading.active_count() == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("gingham")]
     again = run(items, root, engine, recipe, tmp_path / "cache")
     assert again.from_cache >= 40
     np.testing.assert_array_equal(again.features, one_by_one(items, root, engine, recipe))
@@ -319,8 +325,6 @@ def start_and_stop(folder: Path, after: int, how: signal.Signals) -> int:
 def test_interrupted_and_run_again_the_matrix_is_that_of_an_undisturbed_run(
     how: signal.Signals, make_images, engine, recipe, tmp_path: Path
 ) -> None:
-    import json
-
     items, root = make_images(150)
     (tmp_path / "items.json").write_text(json.dumps(items))
     for after in (20, 60, 100):
@@ -346,8 +350,3 @@ def test_real_photos(precision: str, photos: Path, tmp_path: Path) -> None:
     cosine = (result.features * exact.features).sum(1)
     cosine /= np.linalg.norm(result.features, axis=1) * np.linalg.norm(exact.features, axis=1)
     assert cosine.min() > (0.99 if result.engine.endswith("bf16") else 1 - 1e-6)
-
-
-def test_threads_read_in_the_order_given() -> None:
-    # What the pipeline leans on: results in order although the first takes longest.
-    assert list(map_ordered(lambda n: (time.sleep(0.02 / (n + 1)), n)[1], range(6), 3)) == list(range(6))

@@ -337,7 +337,7 @@ class _Search:
             beta = np.where(np.isin(self.group, changed) | ~np.isfinite(beta), 0, beta).clip(0)
             direction += beta * self.direction
         slope = _dots(gradient, direction)
-        uphill = slope >= 0
+        self.uphill = uphill = slope >= 0
         if uphill.any():
             direction[:, uphill] = -gradient[:, uphill]
             slope[uphill] = -_dots(gradient[:, uphill], gradient[:, uphill])
@@ -391,6 +391,7 @@ class _Search:
         low, high = np.zeros_like(slope), np.full_like(slope, np.inf)
         t = -slope / (length + self._project(direction))
         for g, m in self.direct:
+            m = m[~self.uphill[m]]
             self.working[g] |= ((self.margins[:, m] + self.change[:, m] > 0)).any(axis=1)
         for _ in range(8):
             force, bend = self._slope_and_curvature(t)

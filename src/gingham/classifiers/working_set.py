@@ -56,7 +56,7 @@ def minimise_over_working_set(
         own = gram if len(part) == len(X) else gram[np.ix_(part, part)]
         state = _State(own, sign[part, p], cost[part, p], margin[part, p], float(start[:, p] @ start[:, p]))
         for _ in range(_MAX_NEWTON):
-            if state.gap() <= tolerance * state.objective() or not state.newton():
+            if not state.newton() or state.gap() <= tolerance * state.objective():
                 break
         dual[part, p], remains[p] = state.dual, state.remains
     weights: Floats = remains * start + X.T @ dual
@@ -70,6 +70,7 @@ class _State:
         self.gram, self.sign, self.cost = gram, sign, cost
         self.dual, self.remains = np.zeros_like(sign), 1.0
         self.score, self.square = sign * (1 - margin), square
+        self.score_at_start, self.square_at_start = self.score, square
 
     def _hinge(self) -> Floats:
         return np.maximum(1 - self.sign * self.score, 0)
@@ -80,8 +81,13 @@ class _State:
 
     def gap(self) -> float:
         """Return half the squared length of the gradient over these rows."""
-        force = self.sign * self.cost * self._hinge()
-        return 0.5 * (self.square - 2 * float(force @ self.score) + float(force @ (self.gram @ force)))
+        # as remains * start + Xᵀ residual, whose parts are small near the minimum: no cancellation
+        residual = self.dual - self.sign * self.cost * self._hinge()
+        return 0.5 * (
+            self.remains**2 * self.square_at_start
+            + 2 * self.remains * float(residual @ self.score_at_start)
+            + float(residual @ (self.gram @ residual))
+        )
 
     def newton(self) -> bool:
         """Go to the minimum along the way to the solution for the present active set; say whether there was a way."""

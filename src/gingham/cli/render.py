@@ -39,7 +39,7 @@ def sample(result: SampleResult) -> str:
     parts = ", ".join(f"{count} {name}" for name, count in result.per_class.items())
     return (
         f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {_near(result.directory)}.\n"
-        "Now type `gingham run`."
+        f"Now type `{result.command}`."
     )
 
 

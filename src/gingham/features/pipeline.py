@@ -222,6 +222,7 @@ class _Work:
                 self.ok[place] = True
         orphans = [place for place in twins if not self.ok[place]]
         seconds += self._compute(orphans) if orphans else 0.0
+        self._report()
         return FeaturizeResult(
             features=self.features,
             ok=self.ok,

@@ -91,9 +91,10 @@ class InitResult:
 
 @dataclass(frozen=True)
 class SampleResult:
-    """The example dataset that was written."""
+    """The example dataset that was written, and the command that trains on it."""
 
     directory: Path
+    command: str
     images: int
     per_class: Mapping[str, int]
     megabytes: float
@@ -236,12 +237,12 @@ class RunResult:
     @property
     def report(self) -> Path:
         """The report page."""
-        return self.project / self.record.report
+        return self.project / (self.record.report or "")
 
     @property
     def model(self) -> Path:
         """The exported ONNX file."""
-        return self.project / self.record.model
+        return self.project / (self.record.model or "")
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as one JSON object; ``report`` and ``model`` are relative to ``project``."""

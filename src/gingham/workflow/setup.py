@@ -47,10 +47,14 @@ def sample(
     target = folder.dataset(config.dataset) if directory is None else Path(directory).expanduser().absolute()
     report = (lambda done, total: progress("sample", done, total)) if progress else None
     summary = render_sample(target, seed=config.seed, workers=os.cpu_count() or 1, progress=report)
+    here = folder.root == Path.cwd()
     return SampleResult(
         directory=target,
-        images=summary.images,
-        per_class=dict(summary.per_class),
-        megabytes=round(summary.bytes / 1e6, 1),
+        command="gingham run"
+        + ("" if directory is None else f" {directory}")
+        + ("" if here else f" --project {folder.root}"),
+        images=sum(summary.images.values()),
+        per_class=dict(summary.images),
+        megabytes=round(summary.size / 1e6, 1),
         seconds=round(time.perf_counter() - began, 3),
     )

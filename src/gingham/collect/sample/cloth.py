@@ -157,7 +157,7 @@ class Cloth:
         spacing = step / place.scale
         folds = self._folds(part, u, v, 6.5 * (order % 3))
         slope_y, slope_x = np.gradient(folds, spacing)
-        carry = blur(slope_x, 0.06 / spacing), blur(slope_y, 0.06 / spacing)
+        carry = (blur(np.asarray(slope_x), 0.06 / spacing), blur(np.asarray(slope_y), 0.06 / spacing))
         inside = resize(cover, (height, width))
         soft = blur(inside, max(0.6, min(0.07, 0.2 * min(np.ptp(part.outline, axis=0))) / spacing))
         rise_y, rise_x = np.gradient(np.sqrt(np.clip(2 * soft - 0.9, 0, 1)) * 0.07, spacing)

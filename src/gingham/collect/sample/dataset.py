@@ -153,11 +153,8 @@ def _is_whole(path: Path, entry: Entry) -> bool:
     """Tell whether a file is there from its first to its last byte (a power cut may leave holes)."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        start = file.read(2)
-        file.seek(-2, os.SEEK_END) if len(start) == 2 else None
-        end = file.read(2)
-    return start == b"\xff\xd8" and (end == b"\xff\xd9") != (entry.kind == "truncated")
+    data = path.read_bytes()
+    return data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9") != (entry.kind == "truncated")
 
 
 def _write(directory: Path, name: str, data: bytes) -> None:

@@ -1,0 +1,46 @@
+"""Measure Gingham against named alternatives, side by side, and write RESULTS.md: ``make bench``.
+
+``python -m benchmarks NAME…`` measures only some and leaves the other figures as they are. Real photos are needed:
+``GINGHAM_TEST_DATA`` names a folder that holds clothing/ and grocery/.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import accuracy, featurize, memory, near_duplicates, startup, svm_search
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "figures.json"
+RESULTS = HERE / "RESULTS.md"
+
+
+def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all, and write what they found."""
+    photos = Path(os.environ.get("GINGHAM_TEST_DATA") or sys.exit("Set GINGHAM_TEST_DATA to the folder of real photos."))
+    benchmarks: dict[str, Callable[[], Any]] = {
+        "startup": lambda: startup.main(photos),
+        "featurize": lambda: featurize.main(photos / "clothing"),
+        "memory": lambda: memory.main(photos / "clothing"),
+        "near_duplicates": near_duplicates.main,
+        "svm_3000": lambda: svm_search.main(3000),
+        "svm_20000": lambda: svm_search.main(20000),
+        "accuracy": lambda: accuracy.main(photos),
+    }
+    unknown = set(names) - set(benchmarks)
+    if unknown:
+        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(benchmarks)}.")
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for name in names or benchmarks:
+        print(f"== {name}", flush=True)
+        figures[name] = {"measured": datetime.date.today().isoformat(), "figures": benchmarks[name]()}
+        FIGURES.write_text(json.dumps(figures, indent=1, default=float) + "\n")
+    RESULTS.write_text(render(figures))
+    print(f"Wrote {RESULTS}")
