@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.textures import PARAMETERS, Outcome, write_textures
 
 SKIPPED: list[str] = []
 
@@ -34,3 +39,58 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("GINGHAM_TEST_STRICT") and SKIPPED and session.exitstatus == 0:
         print("\nSkipped, but should have run:", *SKIPPED, sep="\n  ")  # noqa: T201
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def no_outer_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no variable of the machine that tests run on change a run."""
+    for name in list(os.environ):
+        if (name.startswith("GINGHAM_") and not name.startswith("GINGHAM_TEST_")) or name == "MLFLOW_TRACKING_URI":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a small dataset and parameters for quick runs; to be copied, never changed."""
+    project = tmp_path_factory.mktemp("untouched") / "project"
+    write_textures(project / "images" / "textures")
+    (project / "gingham.toml").write_text(PARAMETERS)
+    return project
+
+
+@pytest.fixture(scope="session")
+def untouched_run(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with one finished run; to be copied, never changed."""
+    from gingham import Project
+
+    project = tmp_path_factory.mktemp("untouched") / "finished"
+    shutil.copytree(untouched_project, project)
+    Project(project, environment={}).run()
+    return project
+
+
+@pytest.fixture
+def project(untouched_project: Path, tmp_path: Path) -> Path:
+    """A project in which nothing has been done yet: three classes of 14 pictures in images/textures."""
+    return Path(shutil.copytree(untouched_project, tmp_path / "project"))
+
+
+@pytest.fixture
+def finished(untouched_run: Path, tmp_path: Path) -> Path:
+    """A project with one finished run."""
+    return Path(shutil.copytree(untouched_run, tmp_path / "finished"))
+
+
+@pytest.fixture
+def gingham(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Outcome]]:
+    """Run one command in this process."""
+    from gingham.cli.execute import execute
+
+    def call(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = execute([str(argument) for argument in arguments])
+        return Outcome(status, *capsys.readouterr())
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield call
+    signal.signal(signal.SIGTERM, handler)

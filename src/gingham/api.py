@@ -133,7 +133,7 @@ class Project:
 
         return workflow.show(self.folder, run)
 
-    def compare(self, a: str, b: str = "latest") -> Comparison:
+    def compare(self, a: str = "previous", b: str = "latest") -> Comparison:
         """Compare two runs on the same test images; see :func:`gingham.workflow.compare`."""
         from gingham import workflow
 

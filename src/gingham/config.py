@@ -22,7 +22,7 @@ __all__ = ["CONFIG_NAME", "Config", "explain", "explain_unknown", "load_config",
 
 CONFIG_NAME = "gingham.toml"
 ENVIRONMENT_PREFIX = "GINGHAM_"
-NOT_PARAMETERS = frozenset({"GINGHAM_TEST_DATA"})  # read by the test suite
+NOT_PARAMETERS = frozenset({"GINGHAM_TEST_DATA", "GINGHAM_TEST_STRICT"})  # read by the test suite
 
 
 def _split_commas(value: Any) -> Any:

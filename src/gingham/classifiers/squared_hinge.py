@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gingham.classifiers.line_search import minimise_along
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus
 from gingham.classifiers.working_set import minimise_over_working_set
 
@@ -168,7 +169,7 @@ def minimise(
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
-        bound = 0.5 * np.einsum("ij,ij->j", gradient, gradient)
+        bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids], steps[ids] = search.weights, value, bound, step
         open_ = bound > tolerance * value
@@ -180,7 +181,7 @@ def minimise(
 
 
 ROUNDS=[]
-_SLACK = 0.1
+_SLACK = 0.2
 _DIRECT = 1.3
 
 
@@ -213,6 +214,8 @@ class _Search:
             self._project(self.weights)
             self.margins += self.change
         self.pending = False
+        self.patience = np.ones(columns.group.max() + 1)
+        self.lower = np.zeros(P)
         self.spent = np.zeros(columns.group.max() + 1)
         self.direct_steps = 0
         self.working = {g: np.zeros(len(self.rows.X), bool) for g in set(columns.group.tolist())}
@@ -253,7 +256,7 @@ class _Search:
         """Drop the columns that are done; return the positions of the others."""
         kept = np.flatnonzero(open_)
         if len(kept) < len(open_):
-            self.ids, self.group = self.ids[kept], self.group[kept]
+            self.ids, self.group, self.lower = self.ids[kept], self.group[kept], self.lower[kept]
             self.weights, self.cost, self.sign = self.weights[:, kept], self.cost[:, kept], self.sign[:, kept]
             if self.gradient_old is not None:
                 self.gradient_old, self.image_old = self.gradient_old[:, kept], self.image_old[:, kept]
@@ -287,9 +290,10 @@ class _Search:
         near = np.flatnonzero(near | self.working[group])
         self.rounds.append((int(group), len(members), len(near)))
         segment = self.segment[near]
-        weights = minimise_over_working_set(
+        weights, lower = minimise_over_working_set(
             self.rows.X[near], self.sign[:, members][segment], cost[segment], margins[near], self.weights[:, members], 0.25 * tolerance
         )
+        self.lower[members] = np.maximum(self.lower[members], lower)
         move: Floats = weights - self.weights[:, members]
         return move
 
@@ -307,11 +311,13 @@ class _Search:
         for i, (g, m) in enumerate(zip(groups.tolist(), members, strict=True)):
             size = float(active[m].max())
             hessian = min(size, 8 * d) * d * d + d**3 / 3
-            dual = 2 * len(m) * size**3 + 2 * size**2 * d
-            if preconditioners[g] is None or self.spent[g] > min(hessian, dual):
-                direct[i] = size < 0.9 * d
+            newton = 2 * len(m) * size**3 + size**2 * d
+            steps = (60 if size < 1.3 * d else 20) * 4.0 * n * d * len(m)
+            if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
+                direct[i] = newton < steps and size < 2500
                 if not direct[i]:
                     stale.add(g)
+                    self.patience[g] *= 2
 
         def apply(item: tuple[int, NDArray[np.intp], bool]) -> Floats:
             group, columns, is_direct = item
@@ -388,21 +394,11 @@ class _Search:
         """Return the step (P,) that minimises each objective along ``direction``: Newton, kept in a bracket."""
         along = _dots(self.weights, direction)
         length = _dots(direction, direction)
-        low, high = np.zeros_like(slope), np.full_like(slope, np.inf)
         t = -slope / (length + self._project(direction))
         for g, m in self.direct:
             m = m[~self.uphill[m]]
             self.working[g] |= ((self.margins[:, m] + self.change[:, m] > 0)).any(axis=1)
-        for _ in range(8):
-            force, bend = self._slope_and_curvature(t)
-            rise = along + t * length + force
-            if (np.abs(rise) <= 0.02 * np.abs(slope)).all():
-                break
-            low, high = np.where(rise < 0, t, low), np.where(rise > 0, t, high)
-            t = t - rise / (length + bend)
-            outside = (t <= low) | (t >= high)
-            t[outside] = np.where(np.isinf(high), 2 * low, 0.5 * (low + high))[outside]
-        return t
+        return minimise_along(self._slope_and_curvature, along, length, first=t, slope=slope)
 
 
 def _dots(a: Floats, b: Floats) -> Floats:

@@ -1,12 +1,12 @@
-"""Exact solution of a squared-hinge problem over the few rows that can matter, in their own space.
+"""Squared-hinge problems over the few rows that can matter, solved through their dual variables.
 
-Where the rows inside the margin are fewer than the features or hardly more (large C, or few images), the problem is
+Where the rows inside the margin are fewer than the features or hardly more (large C, or few images), a problem is
 cheapest in the dual variables: for a fixed set A of rows inside the margin the minimum is one linear system,
 
     (X_A X_Aᵀ + diag(1 / c)) a = y_A,    w = X_Aᵀ a,    c_i = 2 C s_i,
 
 and Newton's method on the active set (Keerthi and DeCoste, *A modified finite Newton method for fast solution of
-large scale linear SVMs*, JMLR 2005) repeats it until A is the set of rows inside the margin.
+large scale linear SVMs*, JMLR 2005) repeats it, with an exact line search, until A is the set inside the margin.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gingham.classifiers.line_search import minimise_along
+
 __all__ = ["minimise_over_working_set"]
 
 Floats = NDArray[np.floating[Any]]
 
 _MAX_NEWTON = 12
-STAT=[]
+STAT = []
 
 
 def minimise_over_working_set(
     X: Floats, sign: Floats, cost: Floats, margin: Floats, start: Floats, tolerance: float
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Lower several objectives over the same rows, each to near its minimum.
 
     Parameters
@@ -45,99 +47,98 @@ def minimise_over_working_set(
 
     Returns
     -------
-    float64 array of shape (d, p)
-        Weights whose objectives over these rows are no larger than at the start.
+    weights : float64 array of shape (d, p)
+        Their objectives over these rows are no larger than at the start.
+    bound : float64 array of shape (p,)
+        The dual objective reached: no weights have a smaller objective, over these rows or more.
     """
-    gram = X @ X.T
-    dual = np.zeros(sign.shape, dtype=X.dtype)
-    remains = np.ones(sign.shape[1])
-    for p in range(sign.shape[1]):
-        part = np.flatnonzero(cost[:, p])
-        own = gram if len(part) == len(X) else gram[np.ix_(part, part)]
-        state = _State(own, sign[part, p], cost[part, p], margin[part, p], float(start[:, p] @ start[:, p]))
-        for _ in range(_MAX_NEWTON):
-            if not state.newton() or state.gap() <= tolerance * state.objective():
-                break
-        dual[part, p], remains[p] = state.dual, state.remains
-    weights: Floats = remains * start + X.T @ dual
-    return weights
+    weights = start.copy()
+    bound = np.zeros(weights.shape[1])
+    gram = _Gram(X)
+    ids = np.arange(weights.shape[1])
+    for _ in range(_MAX_NEWTON):
+        dual = np.zeros_like(margin)
+        for p in range(len(ids)):
+            rows = np.flatnonzero((margin[:, p] > 0) & (cost[:, p] > 0))
+            if len(rows):
+                dual[rows, p] = _solve(gram.of(rows), sign[rows, p], cost[rows, p])
+        target = X.T @ dual
+        bound[ids] = np.maximum(bound[ids], _dual_objective(X, sign, cost, dual, target))
+        move = target - weights[:, ids]
+        change = -sign * (X @ move.astype(X.dtype))
+        pull = cost * change
+
+        def slope_and_bend(t: Floats) -> tuple[Floats, Floats]:
+            inside = np.maximum(margin + t.astype(X.dtype) * change, 0)  # noqa: B023
+            return _dots(pull, inside), _dots(pull * change, inside > 0)  # noqa: B023
+
+        t = minimise_along(slope_and_bend, _dots(weights[:, ids], move), _dots(move, move), first=1.0)
+        weights[:, ids] += t * move
+        margin = margin + t.astype(X.dtype) * change
+        hinge = np.maximum(margin, 0)
+        objective = 0.5 * _dots(weights[:, ids], weights[:, ids]) + 0.5 * _dots(cost * hinge, hinge)
+        open_ = (objective - bound[ids] > tolerance * objective) & (t > 0)
+        if not open_.any():
+            break
+        ids, margin, sign, cost = ids[open_], margin[:, open_], sign[:, open_], cost[:, open_]
+    return weights, bound
 
 
-class _State:
-    """One problem at w = remains * start + Xᵀ dual, known by its scores and its squared length."""
+class _Gram:
+    """X Xᵀ, of which only what is asked for is computed."""
 
-    def __init__(self, gram: Floats, sign: Floats, cost: Floats, margin: Floats, square: float) -> None:
-        self.gram, self.sign, self.cost = gram, sign, cost
-        self.dual, self.remains = np.zeros_like(sign), 1.0
-        self.score, self.square = sign * (1 - margin), square
-        self.score_at_start, self.square_at_start = self.score, square
+    def __init__(self, X: Floats) -> None:
+        self._X = X
+        self._place = np.full(len(X), -1)
+        self._rows = np.zeros(0, dtype=np.intp)
+        self._values: Floats = np.zeros((0, 0), X.dtype)
 
-    def _hinge(self) -> Floats:
-        return np.maximum(1 - self.sign * self.score, 0)
-
-    def objective(self) -> float:
-        hinge = self._hinge()
-        return 0.5 * self.square + 0.5 * float((self.cost * hinge) @ hinge)
-
-    def gap(self) -> float:
-        """Return half the squared length of the gradient over these rows."""
-        # as remains * start + Xᵀ residual, whose parts are small near the minimum: no cancellation
-        residual = self.dual - self.sign * self.cost * self._hinge()
-        return 0.5 * (
-            self.remains**2 * self.square_at_start
-            + 2 * self.remains * float(residual @ self.score_at_start)
-            + float(residual @ (self.gram @ residual))
-        )
-
-    def newton(self) -> bool:
-        """Go to the minimum along the way to the solution for the present active set; say whether there was a way."""
-        hinge = self._hinge()
-        rows = np.flatnonzero(hinge)
-        if not len(rows):
-            rows = np.arange(len(hinge))
-        target = _solve(self.gram, self.sign, self.cost, rows)
-        reach = self.gram @ target
-        along = float(target @ self.score) - self.square
-        length = float(target @ reach) - 2 * float(target @ self.score) + self.square
-        shift = reach - self.score
-        change = -self.sign * shift
-        slope = along + float((self.cost * hinge) @ change)
-        if not (length > 0 and slope < 0):
-            return False
-        t = _step(1 - self.sign * self.score, change, self.cost, along, length)
-        self.score = self.score + self.score.dtype.type(t) * shift
-        self.square += 2 * t * along + t * t * length
-        self.dual = self.dual + self.dual.dtype.type(t) * (target - self.dual)
-        self.remains *= 1 - t
-        return True
+    def of(self, rows: NDArray[np.intp]) -> Floats:
+        """Return the part of shape (len(rows), len(rows)), in double precision."""
+        new = rows[self._place[rows] < 0]
+        if len(new):
+            old = len(self._rows)
+            self._rows = np.concatenate([self._rows, new])
+            self._place[new] = np.arange(old, len(self._rows))
+            values = np.empty((len(self._rows), len(self._rows)), self._X.dtype)
+            values[:old, :old] = self._values
+            fresh = self._X[new]
+            values[old:, old:] = fresh @ fresh.T
+            if old:
+                values[old:, :old] = fresh @ self._X[self._rows[:old]].T
+                values[:old, old:] = values[old:, :old].T
+            self._values = values
+        place = self._place[rows]
+        return self._values[np.ix_(place, place)].astype(np.float64)
 
 
-def _solve(gram: Floats, sign: Floats, cost: Floats, rows: NDArray[np.intp]) -> Floats:
-    """Return the signed dual variables of the minimum whose active set is ``rows``."""
+def _solve(gram: Floats, sign: Floats, cost: Floats) -> Floats:
+    """Return the signed dual variables of the minimum whose active set is given.
+
+    In double precision: one eigenvalue, that of the mean, is many orders above 1 / cost.
+    """
     from scipy.linalg import lapack
 
-    # double precision: one eigenvalue, that of the mean, is many orders above 1 / cost
-    system = gram[np.ix_(rows, rows)].astype(np.float64)
-    system[np.diag_indices_from(system)] += 1 / cost[rows]
-    factor, _ = lapack.dpotrf(system.T, lower=1, clean=0, overwrite_a=1)
-    dual = np.zeros(len(sign), gram.dtype)
-    dual[rows] = lapack.dpotrs(factor, sign[rows].astype(np.float64), lower=1)[0]
-    STAT.append(len(rows))
+    STAT.append(len(sign))
+    gram[np.diag_indices_from(gram)] += 1 / cost
+    factor, _ = lapack.dpotrf(gram.T, lower=1, clean=0, overwrite_a=1)
+    dual: Floats = lapack.dpotrs(factor, sign.astype(np.float64), lower=1)[0]
     return dual
 
 
-def _step(margin: Floats, change: Floats, cost: Floats, along: float, length: float) -> float:
-    """Return the t > 0 that minimises the objective, piecewise quadratic along the line."""
-    pull = cost * change
-    steepest = along + float(pull @ np.maximum(margin, 0))
-    t, low, high = 1.0, 0.0, np.inf
-    for _ in range(20):
-        inside = np.maximum(margin + t * change, 0)
-        slope = along + t * length + float(pull @ inside)
-        if abs(slope) <= -1e-3 * steepest:
-            break
-        low, high = (t, high) if slope < 0 else (low, t)
-        t -= slope / (length + float((pull * change) @ (inside > 0)))
-        if not low < t < high:
-            t = 2 * low if np.isinf(high) else 0.5 * (low + high)
-    return t
+def _dual_objective(X: Floats, sign: Floats, cost: Floats, dual: Floats, target: Floats) -> Floats:
+    """Return the dual objective (p,) of ``dual``, its infeasible entries set to 0."""
+    alpha = sign * dual
+    infeasible = (alpha < 0).any(axis=0)
+    alpha = np.maximum(alpha, 0)
+    if infeasible.any():
+        target = target.copy()
+        target[:, infeasible] = X.T @ (sign[:, infeasible] * alpha[:, infeasible])
+    penalty = np.divide(alpha * alpha, cost, out=np.zeros_like(alpha), where=cost > 0)
+    total: Floats = (alpha - 0.5 * penalty).sum(axis=0, dtype=np.float64) - 0.5 * _dots(target, target)
+    return total
+
+
+def _dots(a: Floats, b: Floats) -> Floats:
+    dots: Floats = (a * b).sum(axis=0, dtype=np.float64)
+    return dots

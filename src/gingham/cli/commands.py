@@ -139,13 +139,15 @@ def runs_show(run: str = "latest", /, *, common: Common = COMMON) -> None:
 
 
 @runs_app.command(name="compare")
-def runs_compare(a: str, b: str = "latest", /, *, common: Common = COMMON) -> None:
+def runs_compare(a: str = "previous", b: str = "latest", /, *, common: Common = COMMON) -> None:
     """Compare two runs on the same test images: metrics, parameters, significance, images that flipped.
 
     Parameters
     ----------
-    a, b
-        Ids, beginnings of ids, or `latest`.
+    a
+        Id of a run, or the beginning of one.
+    b
+        Id of another run, the beginning of one, or `latest`.
     """
     _call(common, None, "compare", render.compare, a=a, b=b)
 

@@ -31,7 +31,7 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         from gingham.cli.commands import app
 
-        app(list(arguments), exit_on_error=False, print_error=False)
+        app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)  # noqa: T201
         return INTERRUPTED

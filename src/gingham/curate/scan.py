@@ -103,7 +103,7 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
             name = entry.name
             if name.startswith(".") or name.lower() in IGNORED_FILES:
                 continue
-            if not entry.is_dir():
+            if not _is_folder(entry):
                 if prefix:
                     paths.append(prefix + name)
                 continue
@@ -123,6 +123,13 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
 
     walk(root, "", (real_root,))
     return tuple(classes), paths, skipped
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; whoever reads it as a file finds out
+        return False
 
 
 def scan(

@@ -20,7 +20,7 @@ from gingham.features.backbones import Backbone
 from gingham.features.cache import CacheHits, FeatureCache, key_digest
 from gingham.features.cpus import usable_cpus
 from gingham.features.engines import Engine, open_engine
-from gingham.images import network_input, open_bytes
+from gingham.images import network_input, open_bytes, resampler
 from gingham.records import InputRecipe, Skipped, SkipReason, content_hash
 
 __all__ = ["FeaturizeResult", "feature_key", "featurize", "featurize_dataset"]
@@ -81,6 +81,7 @@ def feature_key(engine: Engine, recipe: InputRecipe) -> dict[str, str | int | fl
         "fit": recipe.fit,
         "crop_fraction": recipe.crop_fraction,
         "interpolation": recipe.interpolation,
+        "resampler": resampler(),
     }
 
 
@@ -258,7 +259,7 @@ class _Work:
     def _batches(self, places: Sequence[int], taken: deque[list[int]]) -> Generator[Images, None, None]:
         size = self.engine.batch_size
         shape = (self.recipe.resolution, self.recipe.resolution, 3)
-        window = max(self.workers, min(3 * size, _WINDOW_BYTES // math.prod(shape)))
+        window = max(self.workers, min(4 * self.workers + 4 * size, _WINDOW_BYTES // math.prod(shape)))
         batch, filled = np.empty((size, *shape), np.uint8), list[int]()
         decoded = cast("Generator[Images | Skipped, None, None]", map_ordered(self._read, places, self.workers, window))
         with closing(decoded) as images:

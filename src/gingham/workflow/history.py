@@ -43,6 +43,12 @@ def show(folder: ProjectFolder, run: str) -> RunResult:
 def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     """Compare two runs on the same test images.
 
+    Parameters
+    ----------
+    folder : ProjectFolder
+    a, b : str
+        Ids, beginnings of ids, or ``latest``; ``a`` may be ``previous``: the run before ``b`` on the same test images.
+
     Raises
     ------
     UsageError
@@ -52,7 +58,8 @@ def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     """
     from gingham.evaluate import compare_predictions
 
-    first, second = show(folder, a), show(folder, b)
+    second = show(folder, b)
+    first = _previous(folder, second) if a == "previous" else show(folder, a)
     if first.run_id == second.run_id:
         raise UsageError(f"{a} and {b} are the same run, {first.run_id}. `gingham runs list` shows the others.")
     predictions = compare_predictions(
@@ -63,6 +70,17 @@ def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     )
     parameters = dict(_differing(first.record.parameters, second.record.parameters))
     return Comparison(first, second, parameters, predictions)
+
+
+def _previous(folder: ProjectFolder, run: RunResult) -> RunResult:
+    for other in runs(folder).runs:
+        same_test = other.record.dataset.test_fingerprint == run.record.dataset.test_fingerprint
+        if same_test and other.record.created < run.record.created:
+            return other
+    raise UnavailableError(
+        f"No run before {run.run_id} was tested on the same images, so there is nothing to compare it with. "
+        "Run again with another parameter, such as `gingham run --features.resolution 320`."
+    )
 
 
 def _predictions(folder: ProjectFolder, run: RunResult) -> PredictionTable:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -215,7 +216,7 @@ class Steps:
             conflicts=tuple(conflict.paths for conflict in self.conflicts),
             fingerprint=data_fingerprint(self.files),
             test_fingerprint=test_fingerprint(self.files, self.sides),
-            warnings=(*self.split.warnings, *self._suspects()),
+            warnings=(*self.split.warnings, *self._suspects(), *self._alike_classes()),
         )
 
     def _suspects(self) -> Iterator[str]:
@@ -224,6 +225,14 @@ class Steps:
             first = " and ".join(map(display_path, suspects[0].paths))
             number = "A pair" if len(suspects) == 1 else f"{len(suspects)} pairs"
             yield f"{number} of nearly equal images under different labels, such as {first}: is one label wrong?"
+
+    def _alike_classes(self) -> Iterator[str]:
+        alike: dict[str, list[str]] = {}
+        for name in self.dataset.classes:
+            alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(display_path(name))
+        for names in alike.values():
+            if len(names) > 1:
+                yield f"The classes {' and '.join(names)} differ in capitals or accents' spelling only: are they one?"
 
     def leaks(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which test images have a copy, or another image of their group, that trains; bool [n_test]."""
@@ -264,6 +273,7 @@ class Steps:
         """The features of every file, float32 [n_files, n_features]; NaN where a file was lost since it was listed."""
         from gingham.features import featurize_dataset
 
+        _ = self.split  # a list or a rule that does not fit the images is refused before the long work
         with self.timed("featurize"):
             return featurize_dataset(
                 [(file.content, file.path) for file in self.files],

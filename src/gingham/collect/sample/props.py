@@ -295,7 +295,8 @@ def _glasses(rng: np.random.Generator, where: tuple[float, float], size: float) 
 
 
 def _shawl(rng: np.random.Generator, where: tuple[float, float], size: float) -> list[Part]:
-    x = where[0] * 0.6
-    path = [(x - 0.3, -0.2), (x + rng.normal(0, 0.2), 1.2), (x + rng.normal(0, 0.3), 2.2 + size)]
-    wide = 0.26 + 0.14 * size
-    return [Part(limb(path, [wide, 1.15 * wide, 1.3 * wide]), "cover", folds="limb", lift=0.12)]
+    x, wide = where[0] * 0.6, 0.24 + 0.12 * size
+    start = 0.42 if x > 0 else -0.42
+    path = [(start, 0.2), (0.4 * start + 0.6 * x, 1.2), (x + rng.normal(0, 0.3), 2.2 + size)]
+    widths = [0.75 * wide, 1.1 * wide, 1.25 * wide]
+    return [Part(limb(path, widths), "cover", folds="limb", lift=0.1)]

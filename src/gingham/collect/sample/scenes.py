@@ -5,7 +5,7 @@ Everything but the pattern is drawn from the same distributions for all classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +122,7 @@ def _compose(rng: np.random.Generator, name: str, shape: tuple[int, int], hardne
         where = (rng.uniform(-0.6, 0.6), rng.uniform(0.6, 2.4) + (1.2 if cut == "skirt" else 0.0))
         covers = props.cover(rng, kind, where, rng.uniform(0.6, 1.1) + 0.4 * hardness)
     if worn:
-        return _on_body(rng, name, cut, pose, [*clothes], covers, shape, hardness)
+        return _on_body(rng, name, cut, pose, clothes, covers, shape, hardness)
     parts = [*(props.hanger(rng) if name == "hung" and cut != "skirt" else []), *clothes, *covers]
     spin = (
         rng.normal(0, 0.03)
@@ -159,20 +159,19 @@ def _on_body(
     far = name == "figure"
     behind = far or rng.random() < 0.15
     bare = cut in ("dress", "skirt")
-    under = props.legs(rng, bare)
+    lower, limbs, (bust, *skull) = props.legs(rng, bare), props.arms(pose), props.head(rng, behind)
     if cut == "skirt":
         top = garment(rng, str(rng.choice(["t-shirt", "vest"])), pose, worn=True)
-        under += [Part(p.outline, "trim", p.angle, p.girth, p.folds, p.lift) for p in top]
-    limbs = props.arms(pose)
-    skull = props.head(rng, behind)
+        clothes = [*(replace(part, fill="trim") for part in top), *clothes]
     if pose.behind:
-        parts = [*limbs, *under, *skull[:1], *clothes, *skull[1:], *covers]
+        parts = [*limbs, *lower, bust, *clothes]
     elif pose.in_front:
         sleeves = [part for part in clothes if part.angle and part.folds == "limb"]
         rest = [part for part in clothes if not any(part is sleeve for sleeve in sleeves)]
-        parts = [*under, *skull[:1], *rest, *skull[1:], *limbs, *sleeves, *covers]
+        parts = [*lower, bust, *rest, *limbs, *sleeves]
     else:
-        parts = [*under, *limbs, *skull[:1], *clothes, *skull[1:], *covers]
+        parts = [*lower, *limbs, bust, *clothes]
+    parts += [*skull, *covers]
     if far:
         tall = height * (rng.uniform(0.72, 1.02) - 0.24 * hardness * rng.random())
         unit = min(tall / 8.5, width / 3.2)

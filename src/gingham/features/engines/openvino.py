@@ -13,7 +13,7 @@ from gingham.features.engines.base import Engine, Images, Rows
 
 __all__ = ["OpenVinoEngine"]
 
-_BATCH = 8
+_BATCH = 4
 
 
 class OpenVinoEngine(Engine):

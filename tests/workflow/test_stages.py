@@ -1,0 +1,95 @@
+"""The verbs that stop part of the way, and those that begin a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gingham import Project
+from gingham.config import Config, load_config
+from tests.textures import snapshot
+
+
+def test_featurize_hands_over_matrix_paths_labels_and_sides(gingham: Any, finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new folder" / "features.npz"
+    made = gingham("featurize", "--project", finished, "--json", "--output", output).json
+    assert made["output"] == str(output)
+    assert made["featurize"]["n_features"] == 1280
+    with np.load(output) as file:  # allow_pickle is off
+        arrays = dict(file)
+    assert sorted(arrays) == ["features", "labels", "paths", "splits"]
+    assert arrays["features"].dtype == np.float32
+    assert arrays["features"].shape == (42, 1280)
+    assert np.isfinite(arrays["features"]).all()
+    assert [path.partition("/")[0] for path in arrays["paths"].tolist()] == arrays["labels"].tolist()
+    sides = gingham("split", "--project", finished, "--json").json["sides"]
+    assert dict(zip(arrays["paths"].tolist(), arrays["splits"].tolist(), strict=True)) == sides
+    assert [path.name for path in output.parent.iterdir()] == ["features.npz"]
+
+
+def test_the_stages_agree_with_the_run(gingham: Any, finished: Path) -> None:
+    run = json.loads(next(finished.glob("runs/*/run.json")).read_text())
+    trained = gingham("train", "--project", finished, "--json").json
+    measured = gingham("evaluate", "--project", finished, "--json").json
+    assert trained["svm"] == run["svm"]
+    assert measured["metrics"] == run["metrics"]
+    assert measured["dataset"]["test_fingerprint"] == run["dataset"]["test_fingerprint"]
+    assert len(list(finished.glob("runs/*"))) == 1
+
+
+def test_a_stage_brings_up_to_date_what_it_needs(gingham: Any, project: Path) -> None:
+    assert gingham("evaluate", "--project", project, "--json").json["metrics"]["n_test"] == 12
+    again = gingham("train", "--project", project, "--json")
+    assert again.json["seconds"]["train"] < 1
+    assert len(list((project / ".gingham/heads").iterdir())) == 1
+
+
+def test_a_damaged_head_is_trained_again(gingham: Any, finished: Path) -> None:
+    before = gingham("train", "--project", finished, "--json").json["svm"]
+    (head,) = (finished / ".gingham/heads").iterdir()
+    whole = head.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], b"nonsense"):
+        head.write_bytes(damage)
+        assert gingham("train", "--project", finished, "--json").json["svm"] == before
+        assert head.read_bytes() == whole
+
+
+def test_precision_bf16_or_f32_hardly_matters(gingham: Any, finished: Path) -> None:
+    with_f32 = gingham("evaluate", "--project", finished, "--json").json["metrics"]
+    with_auto = gingham("evaluate", "--project", finished, "--json", "--features.precision", "auto").json["metrics"]
+    assert abs(with_f32["accuracy"] - with_auto["accuracy"]) <= 1 / with_f32["n_test"]
+
+
+def test_the_environment_sets_the_precision(gingham: Any, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GINGHAM_FEATURES__PRECISION", "f32")
+    made = gingham("featurize", "--project", finished, "--json").json["featurize"]
+    assert made["engine"].endswith("-f32")
+    assert made["from_cache"] == 42
+
+
+def test_init_writes_a_file_and_never_over_another(gingham: Any, tmp_path: Path) -> None:
+    project = tmp_path / "new" / "project"
+    made = gingham("init", "--project", project, "--json", "--dataset", "images/mine", "--svm.folds", "3")
+    assert made.json == {"path": str(project / "gingham.toml")}
+    assert load_config(project / "gingham.toml") == load_config(
+        Path("none"), {}, {"dataset": "images/mine", "svm.folds": 3}
+    )
+    before = snapshot(project)
+    assert gingham("init", "--project", project).status == 2
+    assert snapshot(project) == before
+    assert Project(project, environment={}).parameters() != Config()
+
+
+def test_doctor_says_what_is_missing_and_loads_no_network(gingham: Any, tmp_path: Path) -> None:
+    well = gingham("doctor", "--project", tmp_path, "--json").json
+    assert well["problems"] == []
+    assert well["weights"]["features"] == 1280
+    assert {"numpy", "openvino", "gingham"} <= set(well["packages"])
+    ill = gingham("doctor", "--project", tmp_path, "--json", "--features.backbone-weights", "nix.safetensors")
+    assert ill.status == 0
+    assert "nix.safetensors" in ill.json["problems"][0]
+    assert not (tmp_path / ".gingham").exists()
