@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import ImageFilter
 
 from gingham import Project
 from gingham.evaluate.predictions import read_predictions
 from gingham.records import display_path
 from tests.images.makers import bad_files, good_files, odd_files
-from tests.textures import texture_bytes
+from tests.textures import texture, texture_bytes
 
 NAMES = [
     pytest.param("dots/" + unicodedata.normalize("NFC", "é.jpg"), id="composed"),
@@ -207,11 +207,12 @@ def test_copies_and_near_copies_are_on_one_side(
     gingham: Any, project: Path, with_image: Callable[[str, bytes], None]
 ) -> None:
     root = project / "images/textures"
-    for seed in range(14):
-        source = root / f"dots/{seed:02}.{'png' if seed % 5 == 0 else 'jpg'}"
-        buffer = io.BytesIO()
-        Image.open(source).convert("RGB").resize((320, 240)).save(buffer, "JPEG", quality=85)
-        with_image(f"dots/larger {seed:02}.jpg", buffer.getvalue())
+    for seed in range(30, 44):
+        picture = texture("dots", seed).filter(ImageFilter.GaussianBlur(2))
+        for name, side in (("dots", (160, 120)), ("dots larger", (320, 240))):
+            buffer = io.BytesIO()
+            picture.resize(side).save(buffer, "JPEG", quality=80)
+            with_image(f"dots/{name} {seed:02}.jpg", buffer.getvalue())
     with_image("stripes/twin.jpg", (root / "stripes/01.jpg").read_bytes())
     found = gingham("split", "--project", project, "--json").json
     pairs = [tuple(group) for group in found["dataset"]["duplicates"]]

@@ -9,6 +9,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from gingham.cli.execute import execute
-
+    try:
+        from gingham.cli.execute import execute
+    except KeyboardInterrupt:  # before anything has begun
+        sys.exit(130)
     sys.exit(execute(sys.argv[1:]))

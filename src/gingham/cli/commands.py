@@ -23,7 +23,7 @@ HELP = """From a folder of images to a trained classifier, and the truth about h
 Try it: `gingham sample`, then `gingham run`. With your own images, one sub-folder per class: `gingham run FOLDER`.
 """
 
-app = App(name="gingham", help=HELP, version=__version__)
+app = App(name="gingham", help=HELP, version=__version__, suppress_keyboard_interrupt=False)
 runs_app = App(name="runs", help="List, show and compare the runs of a project.")
 app.command(runs_app)
 

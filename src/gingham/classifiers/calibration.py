@@ -1,0 +1,125 @@
+"""Probabilities from decision values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Calibration", "fit_calibration"]
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """softmax(scale · scores + offset): a multinomial logistic regression with one slope.
+
+    Three ONNX operators, Mul, Add and Softmax, compute the same.
+
+    Parameters
+    ----------
+    scale : float
+        Positive: calibration does not change which class is first before the offsets.
+    offset : tuple of float, length K
+        Their sum is 0.
+    """
+
+    scale: float
+    offset: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset).all()):
+            raise ValueError(f"scale must be positive, scale and offset finite, not {self.scale} and {self.offset}")
+
+    def apply(self, scores: Floats) -> NDArray[np.float64]:
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        scores : array of shape (n, K), or (n,) where there are two classes
+            Decision values; of two classes, those of the second.
+
+        Returns
+        -------
+        float64 array of shape (n, K)
+            Each row sums to 1.
+        """
+        logits = self.scale * columns_of(scores) + np.asarray(self.offset)
+        logits -= logits.max(axis=1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=1, keepdims=True)
+        return logits
+
+
+def columns_of(scores: Floats) -> NDArray[np.float64]:
+    """Return scores of shape (n, K): of two classes, minus and plus half the decision value.
+
+    >>> columns_of(np.array([3.0]))
+    array([[-1.5,  1.5]])
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    return np.stack([-0.5 * scores, 0.5 * scores], axis=1) if scores.ndim == 1 else scores.copy()
+
+
+def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = 1.0) -> Calibration:
+    """Fit a calibration to out-of-fold scores by penalised maximum likelihood.
+
+    For two classes this is Platt's sigmoid. Two guards keep probabilities sane where the classes are separable or tiny: like
+    Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1, a
+    prior worth one row for each class, and the offsets are held to 0 by a ridge.
+
+    Parameters
+    ----------
+    scores : array of shape (n, K), or (n,) where there are two classes
+        Out-of-fold decision values.
+    label : integer array of shape (n,)
+        True classes, 0 … K - 1.
+    offset_penalty : float
+        Ridge on the offsets, in rows; infinite: temperature only.
+
+    Returns
+    -------
+    Calibration
+    """
+    from scipy.optimize import minimize
+
+    scores = columns_of(scores)
+    n, K = scores.shape
+    count = np.bincount(label, minlength=K)
+    # Platt's (N + 1) / (N + 2), for K classes: a row of class k counts as it with (N_k + 1) / (N_k + K), else evenly
+    true = (count + 1) / (count + K)
+    rest = (1 - true) / max(K - 1, 1)
+    spread = float(scores.std()) or 1.0
+    scaled = scores / spread
+
+    with_offset = np.isfinite(offset_penalty)
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        scale = np.exp(parameters[0])
+        logits = scale * scaled + parameters[1:] if with_offset else scale * scaled
+        logits = logits - logits.max(axis=1, keepdims=True)
+        probability = np.exp(logits)
+        total = probability.sum(axis=1, keepdims=True)
+        probability /= total
+        log_probability = logits - np.log(total)
+        of_true = log_probability[np.arange(n), label]
+        t, r = true[label], rest[label]
+        value = -float(((t - r) * of_true).sum() + (r * log_probability.sum(axis=1)).sum())
+        probability -= r[:, None]
+        probability[np.arange(n), label] -= t - r
+        gradient = np.empty_like(parameters)
+        gradient[0] = scale * float((probability * scaled).sum())
+        if with_offset:
+            value += 0.5 * offset_penalty * float(parameters[1:] @ parameters[1:])
+            gradient[1:] = probability.sum(axis=0) + offset_penalty * parameters[1:]
+        return value / n, gradient / n
+
+    start = np.zeros(1 + (K if with_offset else 0))
+    # scale from 1/150 to 150 of the scores' spread: beyond, nothing is learnt from finitely many rows
+    bounds = [(-5.0, 5.0)] + [(None, None)] * (len(start) - 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
+    offset = found[1:] - found[1:].mean() if with_offset else np.zeros(K)
+    return Calibration(float(np.exp(found[0]) / spread), tuple(float(o) for o in offset))

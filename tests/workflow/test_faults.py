@@ -1,0 +1,312 @@
+"""Killed, interrupted, doubled, out of room: what was finished stays, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from safetensors import safe_open
+
+from gingham.tracking import RunRecord
+from tests.textures import environment, snapshot, start_process
+
+# Forks a child per command, with all that is slow to load loaded already, so that random moments fall into the work.
+SERVER = """
+import json, os, sys
+import matplotlib.backends.backend_agg, matplotlib.figure, onnx, openvino, scipy.optimize, sklearn.model_selection
+import gingham.classifiers, gingham.cli.commands, gingham.evaluate.report, gingham.export, gingham.features
+import gingham.workflow
+from gingham.cli.execute import execute
+print("ready", flush=True)
+for line in sys.stdin:
+    if (child := os.fork()) == 0:
+        output = os.open(json.loads(line)["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1), os.dup2(output, 2)
+        status = execute(json.loads(line)["arguments"])
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(status)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Server:
+    """Starts runs quickly, each in a process of its own that can be killed."""
+
+    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
+        self.process = process
+        self.output = output
+
+    def read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def run(self, project: Path, kind: signal.Signals | None = None, after: float = 0) -> tuple[int, float, str]:
+        """Run, send a signal ``after`` seconds; return status, seconds from the start or the signal, and output."""
+        assert self.process.stdin is not None
+        request = {"arguments": ["run", "--project", str(project), "--json"], "output": str(self.output)}
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        child = int(self.read())
+        began = time.perf_counter()
+        if kind is not None:
+            time.sleep(after)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, kind)
+            began = time.perf_counter()
+        status = int(self.read())
+        return status, time.perf_counter() - began, self.output.read_text()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    output = tmp_path_factory.mktemp("server") / "output"
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        server = Server(process, output)
+        assert server.read() == "ready"
+        yield server
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def check_whole(project: Path) -> int:
+    """Read every file that has a final name; return the number of runs."""
+    runs = [path for path in project.glob("runs/*") if not path.name.startswith(".")]
+    for run in runs:
+        record = RunRecord.from_json((run / "run.json").read_text())
+        assert record.run_id == run.name
+        found = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+        assert found == set(record.files)
+        onnx.checker.check_model(onnx.load(run / "model.onnx"))
+        assert (run / "report.html").read_text().rstrip().endswith("</html>")
+        rows = (run / "predictions.csv").read_text().splitlines()
+        assert len(rows) == 1 + record.dataset.images
+        for figure in (run / "figures").iterdir():
+            assert figure.read_bytes()[-8:-4] == b"IEND"
+    for path in project.glob(".gingham/**/*"):
+        if ".staging" in path.parts or "staging" in path.parts or path.name.startswith("."):
+            continue
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="np") as file:
+                assert all(np.isfinite(file.get_tensor(name)).all() for name in file.keys())  # noqa: SIM118
+        elif path.suffix == ".json" or path.name == "lock.owner":
+            json.loads(path.read_text())
+    return len(runs)
+
+
+def check_swept(project: Path) -> None:
+    """Find nothing that a killed process left behind."""
+    names = [path.relative_to(project).as_posix() for path in project.rglob("*")]
+    assert [name for name in names if name.endswith(".partial") or ".probe" in name] == []
+    assert [name for name in names if "staging/" in name] == []
+    assert ".gingham/lock.owner" not in names
+
+
+def result_of(project: Path) -> tuple[Any, ...]:
+    (path,) = project.glob("runs/*/run.json")
+    record = RunRecord.from_json(path.read_text())
+    predictions = (path.parent / "predictions.csv").read_bytes()
+    return record.metrics, record.svm, record.dataset, predictions
+
+
+@pytest.mark.timeout(600)
+def test_kill_9_at_twenty_random_moments(untouched_project: Path, tmp_path: Path, server: Server) -> None:
+    """Four kills to a project, each of which a later run goes on from; then it ends like an undisturbed one."""
+    calm = Path(shutil.copytree(untouched_project, tmp_path / "calm"))
+    status, duration, output = server.run(calm)
+    assert status == 0, output
+    expected = result_of(calm)
+    moments = np.random.default_rng(2026).uniform(0, duration, 20).reshape(5, 4)
+    killed = 0
+    for number, kills in enumerate(moments):
+        project = Path(shutil.copytree(untouched_project, tmp_path / f"disturbed {number}"))
+        for moment in kills:
+            status, _, output = server.run(project, signal.SIGKILL, moment)
+            assert status in (0, -signal.SIGKILL), output
+            killed += status != 0
+            runs = check_whole(project)
+            if runs:
+                shutil.rmtree(project / "runs")
+        status, _, output = server.run(project)
+        assert status == 0, output
+        assert check_whole(project) == 1
+        check_swept(project)
+        assert result_of(project) == expected
+    assert killed >= 10
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_ends_soon_and_goes_on_later(
+    kind: signal.Signals, untouched_project: Path, tmp_path: Path, server: Server
+) -> None:
+    calm = Path(shutil.copytree(untouched_project, tmp_path / "calm"))
+    _, duration, _ = server.run(calm)
+    project = Path(shutil.copytree(untouched_project, tmp_path / "project"))
+    stopped = 0
+    for moment in np.random.default_rng(kind).uniform(0.05, 0.9, 5) * duration:
+        status, seconds, output = server.run(project, kind, moment)
+        assert status in (0, 130), output
+        assert "Traceback" not in output
+        if status == 130:
+            stopped += 1
+            assert "Stopped." in output
+            assert seconds < 5
+        else:
+            shutil.rmtree(project / "runs")
+        check_whole(project)
+    assert stopped >= 2
+    assert server.run(project)[0] == 0
+    check_swept(project)
+    assert result_of(project) == result_of(calm)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_real_process_is_interrupted(kind: signal.Signals, project: Path) -> None:
+    with start_process("run", "--project", project, "--json") as process:
+        wait_for(lambda: (project / ".gingham/lock.owner").exists())
+        process.send_signal(kind)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "\nStopped. What was finished is kept; the same command goes on from there.\n"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_second_of_two_runs_says_who_is_at_work(gingham: Any, project: Path) -> None:
+    with start_process("run", "--project", project, "--json") as first:
+        wait_for(lambda: (project / ".gingham/lock.owner").exists())
+        first.send_signal(signal.SIGSTOP)
+        try:
+            refused = gingham("run", "--project", project)
+            history = gingham("runs", "list", "--project", project, "--json")
+        finally:
+            first.send_signal(signal.SIGCONT)
+        out, err = first.communicate(timeout=120)
+    assert refused.status == 4
+    assert f"process {first.pid} (gingham run, since" in refused.err
+    assert history.json["runs"] == []
+    assert first.returncode == 0, err
+    again = gingham("run", "--project", project, "--json").json
+    assert (again["up_to_date"], again["run_id"]) == (True, json.loads(out)["run_id"])
+
+
+def test_leftovers_of_killed_runs_are_swept(gingham: Any, project: Path) -> None:
+    for name in (".gingham/staging/20260101-000000-abcd/figures", "runs/.probe-0123456789abcdef"):
+        (project / name).mkdir(parents=True)
+    for name in (".gingham/staging/20260101-000000-abcd/run.json", ".gingham/heads/.x.partial", ".toml.0.partial"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("half")
+    assert gingham("run", "--project", project).status == 0
+    check_swept(project)
+
+
+# --- no room, no permission
+
+
+def may_mount() -> bool:
+    status = Path("/proc/self/status")
+    if os.geteuid() != 0 or not status.exists():
+        return False
+    (capabilities,) = (line for line in status.read_text().splitlines() if line.startswith("CapEff"))
+    return bool(int(capabilities.split()[1], 16) >> 21 & 1)
+
+
+@contextlib.contextmanager
+def mounted(place: Path, *options: str) -> Iterator[None]:
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", *options, str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "kept"),
+    [
+        pytest.param(60_000, 0, id="features do not fit"),
+        pytest.param(1_000_000, 42, id="model does not fit"),
+    ],
+)
+def test_a_file_that_may_not_grow_is_named_and_the_rest_is_kept(
+    gingham: Any, project: Path, most_bytes: int, kept: int
+) -> None:
+    """What happens on a full disk, by the kernel's limit on a file's size."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        failed = gingham("run", "--project", project, "--json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert failed.status == 4
+    message = failed.json["error"]["message"]
+    assert str(project / ".gingham") in message
+    assert "File too large" in message
+    assert check_whole(project) == 0
+    check_swept(project)
+    made = gingham("run", "--project", project, "--json").json
+    assert made["featurize"]["from_cache"] == kept
+
+
+@pytest.mark.skipif(not may_mount(), reason="GINGHAM_TEST_DATA aside, needs the right to mount")
+@pytest.mark.parametrize(
+    ("kilobytes", "kept"),
+    [
+        pytest.param(100, 0, id="features do not fit"),
+        pytest.param(3000, 42, id="model does not fit"),
+    ],
+)
+def test_a_full_disk_is_named_and_the_rest_is_kept(
+    gingham: Any, untouched_project: Path, tmp_path: Path, kilobytes: int, kept: int
+) -> None:
+    disk = tmp_path / "disk"
+    images = untouched_project / "images/textures"
+    with mounted(disk, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
+        shutil.copy(untouched_project / "gingham.toml", disk)
+        failed = gingham("run", images, "--project", disk, "--json")
+        assert failed.status == 4
+        assert str(disk) in failed.json["error"]["message"]
+        assert re.search("No space left|disk is full", failed.json["error"]["message"])
+        assert check_whole(disk) == 0
+        subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+        made = gingham("run", images, "--project", disk, "--json")
+        assert made.status == 0
+        assert made.json["featurize"]["from_cache"] == kept
+        check_swept(disk)
+
+
+@pytest.mark.skipif(not may_mount(), reason="GINGHAM_TEST_DATA aside, needs the right to mount")
+@pytest.mark.parametrize("state", ["new", "finished"])
+def test_a_read_only_project_is_refused_before_work(
+    gingham: Any, project: Path, finished: Path, tmp_path: Path, state: str
+) -> None:
+    source, place = project if state == "new" else finished, tmp_path / "read-only"
+    before = snapshot(source)
+    with mounted(place, "--bind", "-o", "ro", str(source)):
+        began = time.perf_counter()
+        refused = gingham("run", "--project", place, "--json", "--seed", "3")
+        assert time.perf_counter() - began < 1
+    assert refused.status == 4
+    assert str(place) in refused.json["error"]["message"]
+    assert "read-only" in refused.json["error"]["message"].lower()
+    assert snapshot(source) == before
