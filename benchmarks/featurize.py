@@ -1,7 +1,7 @@
 """From files to features: Gingham against timm with a DataLoader, and against what decoding and inference allow.
 
-Run it with ``python -m benchmarks.featurize FOLDER``, the folder that holds clothing/. Everything is measured in rounds,
-side by side, and the median of each is told; the baseline, being slow, on a part of the photos.
+Run it with ``python -m benchmarks.featurize FOLDER``, the folder that holds clothing/. Everything is measured in
+rounds, side by side, and the median of each is told; the baseline, being slow, on a part of the photos.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from gingham.images import network_input, open_bytes
 from gingham.records import InputRecipe, content_hash
 
 ROUNDS = 5
-BASELINE_ROUNDS = 2
-BASELINE_IMAGES = 400
+BASELINE_ROUNDS = 3
+BASELINE_IMAGES = 240
 RESOLUTION = 224
 
 

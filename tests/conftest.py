@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def gingham(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Outcom
         status = execute([str(argument) for argument in arguments])
         return Outcome(status, *capsys.readouterr())
 
-    handler = signal.getsignal(signal.SIGTERM)
+    handler, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
     yield call
     signal.signal(signal.SIGTERM, handler)
+    sys.unraisablehook = hook

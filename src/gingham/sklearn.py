@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from gingham.classifiers.svm_search import LinearSVMSearch
-from gingham.errors import DataError, UsageError
-from gingham.records import Fit, content_hash, display_path
+from gingham.errors import DataError, ImageError, UsageError
+from gingham.records import Fit, SkipReason, content_hash, display_path
 
 __all__ = ["ImageFeaturizer", "LinearSVMSearch"]
 
@@ -60,7 +60,7 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.precision = precision
         self.cache = cache
 
-    def fit(self, X: Sequence[str | os.PathLike[str]], y: Any = None) -> ImageFeaturizer:
+    def fit(self, X: Sequence[str | os.PathLike[str]], y: Any = None) -> ImageFeaturizer:  # noqa: ARG002  (as every estimator)
         """Find the backbone; nothing is learned from the images.
 
         Raises
@@ -93,14 +93,13 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If an image cannot be read: a row cannot be left out here.
         """
         from gingham.features import featurize_dataset
-        from gingham.images import open_bytes
 
         check_is_fitted(self)
-        if not all(isinstance(path, str | os.PathLike) for path in X):
+        if isinstance(X, str | os.PathLike) or not all(isinstance(path, str | os.PathLike) for path in X):
             raise UsageError("ImageFeaturizer takes a list of paths, such as ['cat/1.jpg', 'dog/2.jpg'].")
-        paths = [os.path.abspath(path) for path in X]
+        paths = [str(Path(path).absolute()) for path in X]
         result = featurize_dataset(
-            [(content_hash(open_bytes(path)), path) for path in paths],
+            [(_content(path), path) for path in paths],
             root=Path("/"),
             backbone=self.backbone_,
             recipe=self.backbone_.recipe(self.resolution, self.fit_images),
@@ -110,10 +109,10 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         )
         if result.skipped:
             first = result.skipped[0]
-            raise DataError(f"{display_path(first.path)} cannot be used: {first.reason}. Leave it out and try again.")
+            raise _unusable(first.path, first.reason)
         return result.features
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of the columns: backbone and number."""
         check_is_fitted(self)
         return np.array([f"{self.backbone}_{i}" for i in range(self.n_features_out_)], dtype=object)
@@ -124,3 +123,16 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.requires_fit = True
         return tags
+
+
+def _content(path: str) -> str:
+    from gingham.images import open_bytes
+
+    try:
+        return content_hash(open_bytes(path))
+    except ImageError as error:
+        raise _unusable(path, error.reason) from error
+
+
+def _unusable(path: str, reason: SkipReason) -> DataError:
+    return DataError(f"{display_path(path)} cannot be used: {reason}. Leave it out and try again.")

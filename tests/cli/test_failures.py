@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,7 +86,7 @@ WRONG_USAGE = [
     pytest.param(["run", "--splits.file", "a.csv"], nothing, "a.csv", id="missing split file"),
     pytest.param(["run", "--splits.group-by", "regex", "--splits.group-regex", "("], nothing, "regex", id="bad regex"),
     pytest.param(["init"], nothing, "is there already", id="init where there is a file"),
-    pytest.param(["runs", "compare"], nothing, "--help", id="compare what?"),
+    pytest.param(["runs", "compare", "a", "b", "c"], nothing, "--help", id="compare three"),
 ]
 UNUSABLE_DATA = [
     pytest.param(["run", "images/texture"], nothing, "Did you mean `textures`?", id="missing folder"),
@@ -189,6 +192,30 @@ def test_a_bug_says_that_it_is_one(gingham: Any, project: Path, monkeypatch: pyt
     assert failed.status == 1
     assert "bug in Gingham" in failed.json["error"]["message"]
     assert "Traceback" in failed.err
+
+
+LOST = """
+import os, signal, sys, time, weakref
+from gingham import workflow
+from gingham.cli.execute import execute
+
+def interrupted_in_a_callback(*_):
+    thing = set("a")
+    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del thing
+    time.sleep(20)
+
+workflow.split = interrupted_in_a_callback
+sys.exit(execute(["split"]))
+"""
+
+
+def test_an_interruption_that_python_would_drop_is_repeated() -> None:
+    began = time.monotonic()
+    child = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, check=False)
+    assert (child.returncode, child.stdout) == (130, "")
+    assert "Traceback" not in child.stderr
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.train

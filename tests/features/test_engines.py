@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_an_error_in_the_batches_surfaces_and_the_engine_stays_usable(pictures: 
     runner = opened("openvino", "f32")
 
     def broken() -> Iterator[np.ndarray]:
-        yield pictures[:8]
+        yield pictures[: runner.batch_size]
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
@@ -165,3 +166,22 @@ def test_describing_loads_neither_torch_nor_a_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["openvino", "set()"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity here")
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_fewer_processors_change_no_row(engine: str, tmp_path: Path, pictures: np.ndarray) -> None:
+    np.save(tmp_path / "pictures.npy", pictures)
+    code = (
+        "import os, sys, numpy as np\n"
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "from gingham.features import load_backbone, open_engine\n"
+        f"runner = open_engine(load_backbone('efficientnet_lite0'), {SIDE}, {engine!r}, 'f32')\n"
+        f"images = np.load({str(tmp_path / 'pictures.npy')!r})\n"
+        f"rows = np.concatenate(list(runner.features(images[i : i + 1] for i in range(len(images)))))\n"
+        f"np.save({str(tmp_path / 'rows.npy')!r}, rows)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    expected = rows_of(opened(engine, "f32"), pictures)
+    error = np.abs(np.load(tmp_path / "rows.npy") - expected).max() / np.abs(expected).max()
+    assert error < 1e-5

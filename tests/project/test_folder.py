@@ -68,8 +68,8 @@ def test_a_write_that_fails_names_the_path_and_leaves_the_old_file(tmp_path: Pat
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     from gingham.project.files import disk_errors
 
-    full = Path("/dev/full").open("wb", buffering=0)
-    with full, pytest.raises(UnavailableError, match="No space left on device"), disk_errors(tmp_path / "x"):
+    refused = pytest.raises(UnavailableError, match="No space left on device")
+    with Path("/dev/full").open("wb", buffering=0) as full, refused, disk_errors(tmp_path / "x"):
         full.write(b"x")
 
 

@@ -216,6 +216,7 @@ def test_leftovers_of_killed_runs_are_swept(gingham: Any, project: Path) -> None
     for name in (".gingham/staging/20260101-000000-abcd/run.json", ".gingham/heads/.x.partial", ".toml.0.partial"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("half")
+    os.utime(project / "runs/.probe-0123456789abcdef", (0, 0))
     assert gingham("run", "--project", project).status == 0
     check_swept(project)
 

@@ -15,22 +15,20 @@ class Abstention(NamedTuple):
 
     Parameters
     ----------
-    threshold : float
-        Predictions whose largest probability is at least this are given, the others withheld.
-    coverage : float
+    threshold : float or None
+        Predictions whose largest probability is at least this are given, the others withheld; None where no threshold
+        reaches the wanted precision.
+    coverage : float or None
         Fraction of the rows that get a prediction.
-    precision : float
-        Fraction of those predictions that are right.
     """
 
-    threshold: float
-    coverage: float
-    precision: float
+    threshold: float | None
+    coverage: float | None
 
 
 def abstention_threshold(
     probabilities: NDArray[np.floating[Any]], y: ArrayLike, precision: float = 0.95
-) -> Abstention | None:
+) -> Abstention:
     """Return the threshold that answers for the most rows and is right often enough.
 
     Choose it on out-of-fold probabilities: on the rows a model was fitted to, it would promise too much.
@@ -45,22 +43,22 @@ def abstention_threshold(
 
     Returns
     -------
-    Abstention or None
-        None where no threshold reaches the precision.
+    Abstention
+        ``(threshold, coverage)``, or ``(None, None)`` where no threshold reaches the precision.
 
     Examples
     --------
     >>> abstention_threshold(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), [0, 1, 1], precision=0.95)
-    Abstention(threshold=0.8, coverage=0.666..., precision=1.0)
-    >>> abstention_threshold(np.array([[0.9, 0.1]]), [1]) is None
-    True
+    Abstention(threshold=0.8, coverage=0.666...)
+    >>> abstention_threshold(np.array([[0.9, 0.1]]), [1])
+    Abstention(threshold=None, coverage=None)
     """
     if not 0 < precision <= 1:
         raise ValueError(f"precision must lie in (0, 1], not {precision}")
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or len(probabilities) != len(np.asarray(y)):
         raise ValueError(
-            f"probabilities of shape {probabilities.shape} do not match {len(np.asarray(y))} labels: give one row for each"
+            f"probabilities of shape {probabilities.shape} do not match {len(np.asarray(y))} labels: give a row for each"
         )
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == np.asarray(y)
@@ -71,6 +69,6 @@ def abstention_threshold(
     last_of_equals = np.append(sorted_top[1:] != sorted_top[:-1], True)[: len(top)]
     reached = np.flatnonzero(last_of_equals & (rate >= precision))
     if not len(reached):
-        return None
+        return Abstention(None, None)
     last = reached[-1]
-    return Abstention(float(sorted_top[last]), float((last + 1) / len(top)), float(rate[last]))
+    return Abstention(float(sorted_top[last]), float((last + 1) / len(top)))

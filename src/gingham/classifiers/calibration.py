@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gingham.classifiers.head import two_sided
+
 __all__ = ["Calibration", "fit_calibration"]
 
 Floats = NDArray[np.floating[Any]]
@@ -15,7 +17,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Calibration:
-    """softmax(scale · scores + offset): a multinomial logistic regression with one slope.
+    """softmax(scale · scores + offsets): a multinomial logistic regression with one slope.
 
     Three ONNX operators, Mul, Add and Softmax, compute the same.
 
@@ -23,16 +25,16 @@ class Calibration:
     ----------
     scale : float
         Positive: calibration does not change which class is first before the offsets.
-    offset : tuple of float, length K
+    offsets : float64 array of shape (K,)
         Their sum is 0.
     """
 
     scale: float
-    offset: tuple[float, ...]
+    offsets: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset).all()):
-            raise ValueError(f"scale must be positive, scale and offset finite, not {self.scale} and {self.offset}")
+        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offsets).all()):
+            raise ValueError(f"scale must be positive, scale and offset finite, not {self.scale} and {self.offsets}")
 
     def apply(self, scores: Floats) -> NDArray[np.float64]:
         """Return the probabilities of the classes.
@@ -47,21 +49,11 @@ class Calibration:
         float64 array of shape (n, K)
             Each row sums to 1.
         """
-        logits = self.scale * columns_of(scores) + np.asarray(self.offset)
+        logits = self.scale * two_sided(scores).astype(np.float64) + self.offsets
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
         return logits
-
-
-def columns_of(scores: Floats) -> NDArray[np.float64]:
-    """Return scores of shape (n, K): of two classes, minus and plus half the decision value.
-
-    >>> columns_of(np.array([3.0]))
-    array([[-1.5,  1.5]])
-    """
-    scores = np.asarray(scores, dtype=np.float64)
-    return np.stack([-0.5 * scores, 0.5 * scores], axis=1) if scores.ndim == 1 else scores.copy()
 
 
 def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = 1.0) -> Calibration:
@@ -86,7 +78,7 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     """
     from scipy.optimize import minimize
 
-    scores = columns_of(scores)
+    scores = two_sided(scores).astype(np.float64)
     n, K = scores.shape
     count = np.bincount(label, minlength=K)
     # Platt's (N + 1) / (N + 2), for K classes: a row of class k counts as it with (N_k + 1) / (N_k + K), else evenly
@@ -122,4 +114,4 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     bounds = [(-5.0, 5.0)] + [(None, None)] * (len(start) - 1)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
     offset = found[1:] - found[1:].mean() if with_offset else np.zeros(K)
-    return Calibration(float(np.exp(found[0]) / spread), tuple(float(o) for o in offset))
+    return Calibration(float(np.exp(found[0]) / spread), offset)

@@ -149,7 +149,6 @@ def fit_head(
         If a feature is not finite.
     """
     from gingham.classifiers.abstention import abstention_threshold
-    from gingham.classifiers.calibration import fit_calibration
     from gingham.classifiers.svm_search import LinearSVMSearch
 
     search = LinearSVMSearch(
@@ -159,9 +158,8 @@ def fit_head(
         normalize=normalize,
         random_state=seed,
     ).fit(features, labels, groups)
-    scores = two_sided(search.oof_scores_)
-    calibration = fit_calibration(scores, labels)
-    threshold, coverage = abstention_threshold(calibration.apply(scores), labels, wanted_precision)
+    calibration = search.calibration_
+    threshold, coverage = abstention_threshold(calibration.apply(search.oof_scores_), labels, wanted_precision)
     coef = two_sided(search.coef_.T).T
     return LinearHead(
         classes=tuple(classes),

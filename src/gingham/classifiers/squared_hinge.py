@@ -172,7 +172,7 @@ def minimise(
         bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids], steps[ids] = search.weights, value, bound, step
-        open_ = bound > tolerance * value
+        open_ = bound > np.minimum(tolerance * value, TAU**2 * 0.5 * search.stiffness * search.variance)
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]
@@ -180,6 +180,7 @@ def minimise(
     return Solution(weights, objective, gap, steps, preconditioners)
 
 
+TAU=0.02
 ROUNDS=[]
 _SLACK = 0.2
 _DIRECT = 1.3
@@ -242,13 +243,18 @@ class _Search:
             hinge = np.maximum(margins, 0)
             segment = self.segment[b]
             force = self.cost[segment]
+            stiff = (force * (hinge > 0)).sum(axis=0, dtype=np.float64)
             force *= hinge
             hinge *= force
             loss = hinge.sum(axis=0, dtype=np.float64)
-            force *= self.sign[segment]
-            return loss, self.rows.X[b].T @ force
+            sign = self.sign[segment]
+            force *= sign
+            sign -= sign * margins
+            return loss, self.rows.X[b].T @ force, stiff, sign.sum(axis=0, dtype=np.float64), (sign * sign).sum(axis=0, dtype=np.float64)
 
-        loss, pull = self._over_rows(block)
+        loss, pull, self.stiffness, total, squares = self._over_rows(block)
+        n = len(self.margins)
+        self.variance = squares / n - (total / n) ** 2
         self.pending = False
         return 0.5 * loss, self.weights - pull
 

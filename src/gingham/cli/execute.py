@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -27,6 +28,7 @@ def execute(arguments: Sequence[str]) -> int:
     1 a bug; 130 interrupted.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.unraisablehook = _interrupt_again
     as_json = "--json" in arguments
     try:
         from gingham.cli.commands import app
@@ -49,6 +51,14 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat an interruption that fell into a destructor or a weak reference's callback, where Python drops it."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _as_gingham_error(error: Exception) -> GinghamError:

@@ -166,7 +166,9 @@ def scan(
     stamps = {path: _stamp(root, path, max_pixels) for path in paths}
     stale = [path for path in paths if path not in known or _is_stale(known[path], stamps[path])]
     by_content = {
-        entry.outcome.content: entry.outcome for entry in known.values() if isinstance(entry.outcome, ImageFile)
+        entry.outcome.content: entry.outcome
+        for entry in known.values()
+        if isinstance(entry.outcome, ImageFile) and entry.stamp.startswith(_rules(max_pixels))
     }
 
     def look(path: str) -> KnownFile:
@@ -200,7 +202,11 @@ def _stamp(root: Path, path: str, max_pixels: int) -> str:
         status = (root / path).stat()
     except OSError:
         return "gone"
-    return f"{RULES} {max_pixels} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    return f"{_rules(max_pixels)}{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
+def _rules(max_pixels: int) -> str:
+    return f"{RULES} {max_pixels} "
 
 
 def _is_stale(entry: KnownFile, stamp: str) -> bool:

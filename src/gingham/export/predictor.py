@@ -59,7 +59,7 @@ class Predictor:
     Raises
     ------
     UnavailableError
-        If there is no such file.
+        If there is no such file, or it cannot be read.
     DataError
         If it is no model of Gingham's, or damaged.
     """
@@ -142,7 +142,7 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     Raises
     ------
     UnavailableError
-        If there is no such file.
+        If there is no such file, or it cannot be read.
     DataError
         If it is no model of Gingham's, or damaged.
     """
@@ -157,6 +157,8 @@ def _read(path: Path) -> tuple[bytes, ModelInfo]:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UnavailableError(f"There is no model file {display_path(str(path))}. `gingham run` writes one.") from None
+    except OSError as error:
+        raise UnavailableError(f"{display_path(str(path))} cannot be read: {error.strerror}.") from error
     try:
         model = onnx.load_model_from_string(data)
         info = ModelInfo.of(model)

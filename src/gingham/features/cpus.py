@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["usable_cpus"]
+__all__ = ["usable_cpus", "withheld_cpus"]
 
 
 def usable_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -24,3 +24,8 @@ def usable_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     except (OSError, ValueError, ZeroDivisionError):
         pass  # no container, or no quota
     return max(1, count)
+
+
+def withheld_cpus() -> bool:
+    """Return whether the machine has more processors than this process may use."""
+    return usable_cpus() < (os.cpu_count() or 1)

@@ -27,6 +27,7 @@ __all__ = ["FeaturizeResult", "feature_key", "featurize", "featurize_dataset"]
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
+Places = npt.NDArray[np.intp]
 Item = tuple[str, str]
 Progress = Callable[[int, int], None]
 
@@ -212,17 +213,14 @@ class _Work:
     def run(self) -> FeaturizeResult:
         hits = self._from_cache()
         self.ok |= hits.found
-        first: dict[str, int] = {}
-        owners = [first.setdefault(content, place) for place, (content, _) in enumerate(self.items)]
-        alone = [place for place, owner in enumerate(owners) if owner == place and not self.ok[place]]
-        twins = [place for place, owner in enumerate(owners) if owner != place and not self.ok[place]]
-        seconds = self._compute(alone) if alone else 0.0
-        for place in twins:
-            if self.ok[owners[place]]:
-                self.features[place] = self.features[owners[place]]
-                self.ok[place] = True
-        orphans = [place for place in twins if not self.ok[place]]
-        seconds += self._compute(orphans) if orphans else 0.0
+        owners = _owners([content for content, _ in self.items])
+        places = np.flatnonzero(~self.ok)
+        alone, twins = places[owners[places] == places], places[owners[places] != places]
+        seconds = self._compute(alone) if len(alone) else 0.0
+        self.features[twins] = self.features[owners[twins]]
+        self.ok[twins] = self.ok[owners[twins]]
+        orphans = twins[~self.ok[twins]]
+        seconds += self._compute(orphans) if len(orphans) else 0.0
         self._report()
         return FeaturizeResult(
             features=self.features,
@@ -230,7 +228,7 @@ class _Work:
             skipped=tuple(self.skipped[place] for place in sorted(self.skipped)),
             from_cache=int(hits.found.sum()),
             recomputed=hits.damaged,
-            images_per_second=len(alone + orphans) / seconds if seconds else None,
+            images_per_second=(len(alone) + len(orphans)) / seconds if seconds else None,
             engine=self.engine.name,
             key=key_digest(feature_key(self.engine, self.recipe)),
         )
@@ -240,7 +238,7 @@ class _Work:
             return CacheHits(np.zeros(len(self.items), bool), 0)
         return self.cache.read([content for content, _ in self.items], self.features)
 
-    def _compute(self, places: Sequence[int]) -> float:
+    def _compute(self, places: Places) -> float:
         """Compute the rows of some places; returns the seconds that it took once the network was loaded."""
         self._report()
         self.engine.load()
@@ -256,14 +254,16 @@ class _Work:
             raise
         return time.perf_counter() - started
 
-    def _batches(self, places: Sequence[int], taken: deque[list[int]]) -> Generator[Images, None, None]:
+    def _batches(self, places: Places, taken: deque[list[int]]) -> Generator[Images, None, None]:
         size = self.engine.batch_size
         shape = (self.recipe.resolution, self.recipe.resolution, 3)
         window = max(self.workers, min(4 * self.workers + 4 * size, _WINDOW_BYTES // math.prod(shape)))
         batch, filled = np.empty((size, *shape), np.uint8), list[int]()
-        decoded = cast("Generator[Images | Skipped, None, None]", map_ordered(self._read, places, self.workers, window))
+        decoded = cast(
+            "Generator[Images | Skipped, None, None]", map_ordered(self._read, map(int, places), self.workers, window)
+        )
         with closing(decoded) as images:
-            for place, image in zip(places, images, strict=True):
+            for place, image in zip(map(int, places), images, strict=True):
                 if isinstance(image, Skipped):
                     self.skipped[place] = image
                     continue
@@ -298,3 +298,16 @@ class _Work:
 
     def _report(self) -> None:
         self.progress(int(self.ok.sum()) + len(self.skipped), len(self.items))
+
+
+def _owners(contents: Sequence[str]) -> Places:
+    """Return, for each image, the place of the first one with the same content.
+
+    >>> _owners(["ab", "cd", "ab"]).tolist()
+    [0, 1, 0]
+    """
+    if not contents:
+        return np.empty(0, np.intp)
+    _, first, inverse = np.unique(np.array(contents, np.bytes_), return_index=True, return_inverse=True)
+    owners: Places = first[inverse]
+    return owners

@@ -221,7 +221,7 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, name: str)
     bare = {k: v for k, v in tensors.items() if not k.startswith(classifiers)}
     wrong = _misfits(network, bare)
     if wrong:
-        converted = _timm_conversion(network)(tensors, network)
+        converted = _published_to_own(tensors, network)
         bare = {k: v for k, v in converted.items() if not k.startswith(classifiers)}
         wrong = _misfits(network, bare) and wrong
     if wrong:
@@ -251,10 +251,16 @@ def _misfits(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     return wrong
 
 
-def _timm_conversion(network: nn.Module) -> Any:
-    """Return timm's own adaptation of published weights to this network (position embeddings, old names)."""
-    module = sys.modules[type(network).__module__]
-    return getattr(module, "checkpoint_filter_fn", lambda tensors, _: tensors)
+def _published_to_own(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Adapt published weights as timm does: old names, position embeddings of another size."""
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return tensors
+    try:
+        converted: dict[str, Tensor] = convert(dict(tensors), network)
+    except (KeyError, IndexError, AttributeError, ValueError, RuntimeError):
+        return tensors  # it stumbles over weights of another network, which are then told by name
+    return converted
 
 
 def _own_weights(name: str) -> Path:

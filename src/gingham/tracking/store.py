@@ -8,6 +8,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 __all__ = ["RunListing", "RunStore", "RunSummary", "StagedRun"]
+
+_PROBE = ".probe-"
+_PROBE_SECONDS = 60
+"""An empty folder that is renamed to see whether that is possible lives for an instant; an older one is a leftover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +240,11 @@ class RunStore:
                     continue
                 _discard(path, lock)
                 removed.append(path.name)
+        for folder in (self.staging_dir, self.runs_dir):
+            for probe in folder.glob(f"{_PROBE}*"):
+                with contextlib.suppress(OSError):  # in use by, or removed by, another process
+                    if time.time() - probe.stat().st_mtime > _PROBE_SECONDS:
+                        probe.rmdir()
         return tuple(removed)
 
     def _read(self, run_id: str) -> RunRecord:
@@ -253,7 +263,7 @@ class RunStore:
         """Return the first staging root from which a folder can be renamed into ``runs_dir``."""
         beside, within = self._roots()
         beside.mkdir(parents=True, exist_ok=True)
-        probe = f".probe-{secrets.token_hex(8)}"
+        probe = f"{_PROBE}{secrets.token_hex(8)}"
         (beside / probe).mkdir()
         try:
             (beside / probe).rename(self.runs_dir / probe)

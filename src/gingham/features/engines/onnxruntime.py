@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from gingham.features.backbones import Backbone
+from gingham.features.cpus import usable_cpus, withheld_cpus
 from gingham.features.engines.base import Engine, Images, Rows
 
 __all__ = ["OnnxRuntimeEngine"]
@@ -27,7 +28,10 @@ class OnnxRuntimeEngine(Engine):
         import onnxruntime
 
         model = self.backbone.onnx_model(self.resolution).SerializeToString()
-        self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        if withheld_cpus():
+            options.intra_op_num_threads = usable_cpus()
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:
         for batch in batches:

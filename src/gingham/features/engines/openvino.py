@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gingham.features.backbones import Backbone
+from gingham.features.cpus import usable_cpus, withheld_cpus
 from gingham.features.engines.base import Engine, Images, Rows
 
 __all__ = ["OpenVinoEngine"]
@@ -32,7 +33,9 @@ class OpenVinoEngine(Engine):
         core = openvino.Core()
         network = core.read_model(self.backbone.onnx_model(self.resolution).SerializeToString())
         network.reshape([self.batch_size, self.resolution, self.resolution, 3])
-        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
+        if withheld_cpus():
+            hints["INFERENCE_NUM_THREADS"] = usable_cpus()
         self._network = core.compile_model(network, "CPU", hints)
 
     def _run(self, batches: Iterator[Images]) -> Generator[Rows, None, None]:

@@ -1,0 +1,209 @@
+"""One-vs-rest linear SVMs for every C, fold and class, solved together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gingham.classifiers.preconditioner import Preconditioner, identity_plus, identity_plus_gram
+from gingham.classifiers.squared_hinge import Columns, Rows, Solution, Workers, minimise
+
+__all__ = ["ClassWeight", "Models", "cross_validate", "fit_all", "out_of_fold_scores"]
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+ClassWeight = Callable[[Ints], Floats]
+"""Number of rows of each class (K,) -> weight of each class (K,)."""
+
+_SCORE_BYTES = 192 << 20  # of margins and their change, n x P each
+_FACTOR_BYTES = 128 << 20  # of preconditioners, d x d for each class
+
+
+@dataclass(frozen=True)
+class Models:
+    """What was fitted.
+
+    Parameters
+    ----------
+    folds : float32 array of shape (len(c_grid), F, d, k)
+        Weights of the models that leave one fold out; k is 1 where there are two classes, else K.
+    whole : float64 array of shape (len(c_grid), d, k)
+        Weights of the models on all rows.
+    objective, gap : float64 arrays of shape (len(c_grid), F, k)
+        Objective of the fold models, and the most by which each can be above its minimum.
+    """
+
+    folds: Floats
+    whole: Floats
+    objective: Floats
+    gap: Floats
+
+
+def cross_validate(
+    rows: Rows,
+    c_grid: Sequence[float],
+    class_weight: ClassWeight,
+    pool: Workers,
+    tolerance: float,
+    progress: Callable[[float], None] | None = None,
+) -> Models:
+    """Fit all models of a search.
+
+    The classes go in bundles so that memory stays bounded. In a bundle C ascends: at each C the models on all rows are
+    found from those at the C before, and the models of the folds from those on all rows.
+
+    Parameters
+    ----------
+    rows : Rows
+    c_grid : sequence of float
+        Ascending.
+    class_weight : callable
+        Applied to the rows that a model sees, as scikit-learn does.
+    pool : Workers
+    tolerance : float
+        Relative: certified gap over objective.
+    progress : callable, optional
+        Called with the fraction that is done.
+
+    Returns
+    -------
+    Models
+    """
+    n, d = rows.X.shape
+    counts = _counts(rows)
+    F, K = counts.shape
+    positive = np.arange(K) if K > 2 else np.array([1])
+    room = min(_SCORE_BYTES // (2 * rows.X.itemsize * n * F), _FACTOR_BYTES // (rows.X.itemsize * d * d))
+    bundles = np.array_split(positive, -(-len(positive) // max(1, room)))
+    shared = _shared_preconditioner(rows, pool)
+    shape = (len(c_grid), F, len(positive))
+    models = Models(
+        np.empty((len(c_grid), F, d, len(positive)), np.float32),
+        np.empty((len(c_grid), d, len(positive))),
+        np.empty(shape),
+        np.empty(shape),
+    )
+    done = 0
+    for bundle in bundles:
+        place = slice(done, done + len(bundle))
+        whole = np.zeros((d, len(bundle)))
+        preconditioners: Sequence[Preconditioner | None] = [None] * len(bundle)
+        for i, c in enumerate(c_grid):
+            if c < 1:
+                preconditioners = [shared(2 * c)] * len(bundle)
+            columns = _columns(counts, bundle, [-1], c, class_weight)
+            found = minimise(
+                rows, columns, whole, tolerance=tolerance, pool=pool, preconditioners=preconditioners
+            )
+            models.whole[i, :, place] = whole = found.weights
+            columns = _columns(counts, bundle, range(F), c, class_weight)
+            found = minimise(
+                rows,
+                columns,
+                np.tile(whole, F),
+                tolerance=tolerance,
+                pool=pool,
+                preconditioners=found.preconditioners,
+            )
+            preconditioners = [None] * len(bundle)
+            models.folds[i, :, :, place] = found.weights.reshape(d, F, -1).transpose(1, 0, 2)
+            models.objective[i, :, place] = found.objective.reshape(F, -1)
+            models.gap[i, :, place] = found.gap.reshape(F, -1)
+            if progress is not None:
+                progress((done + len(bundle) * (i + 1) / len(c_grid)) / len(positive))
+        done += len(bundle)
+    return models
+
+
+def fit_all(
+    rows: Rows, c: float, class_weight: ClassWeight, start: Floats, pool: Workers, tolerance: float
+) -> Solution:
+    """Fit the models on all rows at one C, starting from weights of shape (d, k)."""
+    counts = _counts(rows)
+    positive = np.arange(counts.shape[1]) if counts.shape[1] > 2 else np.array([1])
+    columns = _columns(counts, positive, [-1], c, class_weight)
+    return minimise(
+        rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[None] * len(positive)
+    )
+
+
+def out_of_fold_scores(rows: Rows, weights: Floats) -> Floats:
+    """Return the decision values (n, k) of rows that a model has not seen; weights of shape (F, d, k)."""
+    scores = np.empty((len(rows.X), weights.shape[2]), rows.X.dtype)
+    for fold, model in enumerate(weights):
+        held_out = np.flatnonzero(rows.fold == fold)
+        for start in range(0, len(held_out), 4096):
+            part = held_out[start : start + 4096]
+            scores[part] = rows.X[part] @ model.astype(rows.X.dtype)
+    return scores
+
+
+def _counts(rows: Rows) -> Ints:
+    counts = np.zeros((rows.fold.max() + 1, rows.label.max() + 1), dtype=int)
+    np.add.at(counts, (rows.fold, rows.label), 1)
+    return counts
+
+
+def _columns(
+    counts: Ints, positive: Ints, folds: Sequence[int], c: float, class_weight: ClassWeight
+) -> Columns:
+    """Return the problems of some classes and folds, fold by fold.
+
+    LIBLINEAR weighs only the positive class of one-vs-rest; where there are two classes, both.
+    """
+    F, K = counts.shape
+    cost = np.zeros((F, K, len(folds), len(positive)))
+    for j, fold in enumerate(folds):
+        seen = np.arange(F) != fold
+        weight = class_weight(counts[seen].sum(axis=0))
+        if K == 2:
+            cost[seen, :, j, :] = 2 * c * weight[:, None]
+        else:
+            cost[seen, :, j, :] = 2 * c
+            cost[:, positive, j, np.arange(len(positive))] = np.outer(seen, 2 * c * weight[positive])
+    return Columns(
+        positive=np.tile(positive, len(folds)),
+        fold=np.repeat(np.asarray(folds), len(positive)),
+        group=np.tile(np.arange(len(positive)), len(folds)),
+        cost=cost.reshape(F, K, -1),
+    )
+
+
+def _shared_preconditioner(rows: Rows, pool: Workers) -> Callable[[float], Preconditioner]:
+    """Return what makes, from 2C, the inverse Hessian with all rows inside the margin."""
+    X = rows.X
+    n, d = X.shape
+    if 2 * n < d:
+        return lambda weight: identity_plus(X, np.full(n, weight))
+    stride = max(1, n // (8 * d))
+    parts = np.array_split(np.arange(0, n, stride), 8)
+
+    def gram(part: Ints) -> Floats:
+        thinned = X[part]
+        product: Floats = thinned.T @ thinned
+        return product
+
+    total: Floats = sum(pool.map(gram, parts)) * X.dtype.type(stride)
+    return lambda weight: identity_plus_gram(total, weight)
+
+
+def balanced(counts: Ints) -> Floats:
+    """Return scikit-learn's ``class_weight="balanced"``: rows over classes over rows of the class.
+
+    >>> balanced(np.array([1, 3, 0]))
+    array([2.        , 0.66666667, 1.        ])
+    """
+    present = counts > 0
+    weight = np.ones(len(counts))
+    weight[present] = counts.sum() / (present.sum() * counts[present])
+    return weight
+
+
+def constant(weights: Mapping[int, float], count: int) -> ClassWeight:
+    """Return a class weight that does not depend on the rows: 1 for the classes that are not named."""
+    fixed = np.array([weights.get(k, 1.0) for k in range(count)])
+    return lambda counts: fixed  # noqa: ARG005
