@@ -27,8 +27,8 @@ def main(names: list[str]) -> None:
     photos = Path(os.environ.get("GINGHAM_TEST_DATA") or sys.exit("Set GINGHAM_TEST_DATA to the folder of real photos."))
     benchmarks: dict[str, Callable[[], Any]] = {
         "startup": lambda: startup.main(photos),
-        "featurize": lambda: featurize.main(photos / "clothing"),
-        "memory": lambda: memory.main(photos / "clothing"),
+        "featurize": lambda: featurize.main(photos),
+        "memory": lambda: memory.main(photos),
         "near_duplicates": near_duplicates.main,
         "svm_3000": lambda: svm_search.main(3000),
         "svm_20000": lambda: svm_search.main(20000),

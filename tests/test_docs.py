@@ -50,20 +50,20 @@ def test_the_readme_is_followed_to_the_letter_in_an_empty_folder(tmp_path: Path)
     assert ran >= 8
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_other_pages_hold_only_blocks_that_are_run_or_shown(page: Path) -> None:
-    for language, block in blocks(page):
-        if page.name != "README.md":
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
+def test_other_pages_hold_only_blocks_that_are_run_or_shown(document: Path) -> None:
+    for language, block in blocks(document):
+        if document.name != "README.md":
             assert language in SHOWN_ONLY, (
-                f"{page.name} has a {language or 'nameless'} block that no test runs:\n{block}"
+                f"{document.name} has a {language or 'nameless'} block that no test runs:\n{block}"
             )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_and_pictures_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
+def test_links_and_pictures_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://")):
-            assert (page.parent / target).exists(), f"{page.name} points to {target}, which is not there"
+            assert (document.parent / target).exists(), f"{document.name} points to {target}, which is not there"
 
 
 def test_the_readme_names_parameters_and_commands_that_exist() -> None:

@@ -16,7 +16,8 @@ from gingham.curate.scan import Scan, list_files, scan
 from gingham.errors import DataError
 from gingham.project import KnownFile
 from gingham.records import ImageFile, Skipped, content_hash
-from tests.images.makers import bad_files, jpeg, odd_files, png, scene
+from tests.images.makers import bad_files, jpeg, odd_files, png
+from tests.textures import texture_bytes
 
 LIMIT = 90_000_000
 
@@ -24,12 +25,8 @@ LIMIT = 90_000_000
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Two classes of two images."""
-    for name, data in {
-        "cat/1.jpg": jpeg(),
-        "cat/2.png": png(),
-        "dog/1.jpg": jpeg(quality=50),
-        "dog/2.jpg": jpeg(),
-    }.items():
+    files = {"cat/1.jpg": jpeg(), "cat/2.png": png(), "dog/1.jpg": jpeg(quality=50), "dog/2.jpg": jpeg()}
+    for name, data in files.items():
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(data)
     return tmp_path / "photos"
@@ -52,22 +49,19 @@ def test_an_image_is_described(root: Path) -> None:
     found = look(root).dataset
     assert found.classes == ("cat", "dog")
     assert [file.path for file in found.files] == ["cat/1.jpg", "cat/2.png", "dog/1.jpg", "dog/2.jpg"]
-    first, second, *_ = found.files
-    assert first == ImageFile(
-        "cat/1.jpg", "cat", content_hash(jpeg()), scene().shape[1], scene().shape[0], "JPEG", first.dhash
-    )
-    assert second.format == "PNG"
-    assert first.dhash is not None
-    assert len(first.dhash) == 32
+    assert found.files[1] == ImageFile("cat/2.png", "cat", content_hash(png()), 120, 90, "PNG")  # smooth: no hash
+    (root / "cat/2.png").write_bytes(texture_bytes("dots", 0))
+    changed = look(root).dataset.files[1]
+    assert (changed.width, changed.height, changed.format, changed.notes) == (160, 120, "JPEG", ("wrong_extension",))
+    assert changed.dhash is not None
+    assert len(changed.dhash) == 32
 
 
 @pytest.mark.parametrize(
     ("names", "classes", "paths"),
     [
         pytest.param(["a/1", "b/2"], ["a", "b"], ["a/1", "b/2"], id="flat"),
-        pytest.param(
-            ["a/x/1", "a/x/y/2", "a/3"], ["a"], ["a/3", "a/x/1", "a/x/y/2"], id="nested files: their top folder"
-        ),
+        pytest.param(["a/x/1", "a/x/y/2", "a/3"], ["a"], ["a/3", "a/x/1", "a/x/y/2"], id="nested: their top folder"),
         pytest.param(["a/1", "loose.jpg"], ["a"], ["a/1"], id="files without a class are passed over"),
         pytest.param(["a/1", "a/.hid", ".b/1", "a/.c/1"], ["a"], ["a/1"], id="hidden"),
         pytest.param(["a/1", "a/Thumbs.db", "a/DESKTOP.INI", "a/.DS_Store"], ["a"], ["a/1"], id="strewn files"),

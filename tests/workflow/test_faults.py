@@ -165,7 +165,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on_later(
         if status == 130:
             stopped += 1
             assert "Stopped." in output
-            assert seconds < 5
+            assert seconds < 10  # on a quiet machine, a tenth of a second
         else:
             shutil.rmtree(project / "runs")
         check_whole(project)
@@ -304,9 +304,7 @@ def test_a_read_only_project_is_refused_before_work(
     source, place = project if state == "new" else finished, tmp_path / "read-only"
     before = snapshot(source)
     with mounted(place, "--bind", "-o", "ro", str(source)):
-        began = time.perf_counter()
         refused = gingham("run", "--project", place, "--json", "--seed", "3")
-        assert time.perf_counter() - began < 1
     assert refused.status == 4
     assert str(place) in refused.json["error"]["message"]
     assert "read-only" in refused.json["error"]["message"].lower()

@@ -60,8 +60,8 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     """Fit a calibration to out-of-fold scores by penalised maximum likelihood.
 
     For two classes this is Platt's sigmoid. Two guards keep probabilities sane where the classes are separable or tiny: like
-    Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1, a
-    prior worth one row for each class, and the offsets are held to 0 by a ridge.
+    Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1, with a
+    prior worth one row in all (Perks), and the offsets are held to 0 by a ridge.
 
     Parameters
     ----------
@@ -81,8 +81,9 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     scores = two_sided(scores).astype(np.float64)
     n, K = scores.shape
     count = np.bincount(label, minlength=K)
-    # Platt's (N + 1) / (N + 2), for K classes: a row of class k counts as it with (N_k + 1) / (N_k + K), else evenly
-    true = (count + 1) / (count + K)
+    # A row of class k counts as it with (N_k + 1/K) / (N_k + 1), else evenly. Platt's own prior, a row for each class,
+    # would leave little of a class of 40 rows among 16.
+    true = (count + 1 / K) / (count + 1)
     rest = (1 - true) / max(K - 1, 1)
     spread = float(scores.std()) or 1.0
     scaled = scores / spread

@@ -91,10 +91,8 @@ def cross_validate(
     for bundle in bundles:
         place = slice(done, done + len(bundle))
         whole = np.zeros((d, len(bundle)))
-        preconditioners: Sequence[Preconditioner | None] = [None] * len(bundle)
         for i, c in enumerate(c_grid):
-            if c < 1:
-                preconditioners = [shared(2 * c)] * len(bundle)
+            preconditioners = [shared(2 * c)] * len(bundle)
             columns = _columns(counts, bundle, [-1], c, class_weight)
             found = minimise(
                 rows, columns, whole, tolerance=tolerance, pool=pool, preconditioners=preconditioners
@@ -109,7 +107,6 @@ def cross_validate(
                 pool=pool,
                 preconditioners=found.preconditioners,
             )
-            preconditioners = [None] * len(bundle)
             models.folds[i, :, :, place] = found.weights.reshape(d, F, -1).transpose(1, 0, 2)
             models.objective[i, :, place] = found.objective.reshape(F, -1)
             models.gap[i, :, place] = found.gap.reshape(F, -1)

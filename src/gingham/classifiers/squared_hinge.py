@@ -202,7 +202,7 @@ class _Search:
         self.sign = np.where(np.arange(K)[:, None] == columns.positive, 1, -1).astype(self.dtype)
         self.sign = np.tile(self.sign, (columns.cost.shape[0], 1))
         self.gradient_old: Floats | None = None
-        chunk = -(-n // _CHUNKS)
+        chunk = -(-n // min(_CHUNKS, max(2, n // 1024)))
         size = max(32, min(1024, _BLOCK_ELEMENTS // P))
         self.chunks = [
             [slice(i, min(i + size, c + chunk, n)) for i in range(c, min(c + chunk, n), size)]
@@ -245,14 +245,15 @@ class _Search:
             force = self.cost[segment]
             stiff = (force * (hinge > 0)).sum(axis=0, dtype=np.float64)
             force *= hinge
+            active = np.count_nonzero(force, axis=0)
             hinge *= force
             loss = hinge.sum(axis=0, dtype=np.float64)
             sign = self.sign[segment]
             force *= sign
             sign -= sign * margins
-            return loss, self.rows.X[b].T @ force, stiff, sign.sum(axis=0, dtype=np.float64), (sign * sign).sum(axis=0, dtype=np.float64)
+            return loss, self.rows.X[b].T @ force, active, stiff, sign.sum(axis=0, dtype=np.float64), (sign * sign).sum(axis=0, dtype=np.float64)
 
-        loss, pull, self.stiffness, total, squares = self._over_rows(block)
+        loss, pull, self.active, self.stiffness, total, squares = self._over_rows(block)
         n = len(self.margins)
         self.variance = squares / n - (total / n) ** 2
         self.pending = False
@@ -263,6 +264,7 @@ class _Search:
         kept = np.flatnonzero(open_)
         if len(kept) < len(open_):
             self.ids, self.group, self.lower = self.ids[kept], self.group[kept], self.lower[kept]
+            self.active = self.active[kept]
             self.weights, self.cost, self.sign = self.weights[:, kept], self.cost[:, kept], self.sign[:, kept]
             if self.gradient_old is not None:
                 self.gradient_old, self.image_old = self.gradient_old[:, kept], self.image_old[:, kept]
@@ -270,13 +272,6 @@ class _Search:
             self.margins = np.take(self.margins, kept, axis=1)
             self.change = np.empty_like(self.margins)
         return kept
-
-    def _count_active(self) -> Ints:
-        def block(b: slice) -> tuple[Ints]:
-            return (((self.margins[b] > 0) & (self.cost[self.segment[b]] > 0)).sum(axis=0),)
-
-        count: Ints = self._over_rows(block)[0]
-        return count
 
     def preconditioner(self, group: int) -> Preconditioner:
         """Return the inverse Hessian at the current margins, averaged over the group's columns."""
@@ -308,7 +303,7 @@ class _Search:
         groups = np.unique(self.group)
         members = [np.flatnonzero(self.group == g) for g in groups]
         n, d = self.rows.X.shape
-        active = self._count_active()
+        active = self.active
         step_cost = 4.0 * n * d * (len(self.ids) + 40)
         for g, m in zip(groups, members, strict=True):
             self.spent[g] += step_cost * len(m) / len(self.ids)
@@ -318,7 +313,7 @@ class _Search:
             size = float(active[m].max())
             hessian = min(size, 8 * d) * d * d + d**3 / 3
             newton = 2 * len(m) * size**3 + size**2 * d
-            steps = (60 if size < 1.3 * d else 20) * 4.0 * n * d * len(m)
+            steps = (60 if size < 1.3 * d else 20) * 4.0 * n * d * len(m) * (len(self.ids) + 40) / len(self.ids)
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
                 direct[i] = newton < steps and size < 2500
                 if not direct[i]:

@@ -109,7 +109,7 @@ class _Gram:
                 values[:old, old:] = values[old:, :old].T
             self._values = values
         place = self._place[rows]
-        return self._values[np.ix_(place, place)].astype(np.float64)
+        return self._values.take(place, axis=0).take(place, axis=1).astype(np.float64)
 
 
 def _solve(gram: Floats, sign: Floats, cost: Floats) -> Floats:

@@ -70,7 +70,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     summary = steps.summary()
     featurized, trained = features_result(steps).block(), train_result(steps).block()
     with steps.timed("report"):
-        _write_report(steps, summary, run_id, began, directory)
+        _write_report(steps, summary, run_id, began, fingerprints, directory)
         backbone = steps.backbone.onnx_model(steps.config.features.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
     dataset = summary.to_json()
@@ -129,7 +129,12 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
 
 
 def _write_report(
-    steps: Steps, summary: DatasetSummary, run_id: str, created: datetime.datetime, directory: Path
+    steps: Steps,
+    summary: DatasetSummary,
+    run_id: str,
+    created: datetime.datetime,
+    fingerprints: Mapping[str, str],
+    directory: Path,
 ) -> None:
     from gingham.evaluate.predictions import PredictionTable, write_predictions
     from gingham.evaluate.report import render_figures, render_report
@@ -179,7 +184,11 @@ def _write_report(
         defaults=_dotted(Config().model_dump(mode="json")),
         versions=installed_versions(),
         seconds=steps.total_seconds(),
-        fingerprints={"data": summary.fingerprint, "test images": summary.test_fingerprint},
+        fingerprints={
+            "images": summary.fingerprint,
+            "test images": summary.test_fingerprint,
+            "parameters": fingerprints["parameters"],
+        },
     )
     for name, figure in render_figures(data).items():
         write_whole(directory / "figures" / name, figure)
