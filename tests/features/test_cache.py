@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -186,6 +187,23 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(name: str, tmp_path: Pat
     assert orphan.exists()
     fill(tmp_path, range(1, 2))
     assert not orphan.exists()
+
+
+def test_what_another_process_is_writing_is_not_swept(tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    fill(tmp_path, range(1))
+    unfinished = shards(tmp_path)[0].parent / ".9-abc.safetensors.0a1b2c3d.partial"
+    with FileLock(unfinished.parent / "lock"):
+        unfinished.write_bytes(b"half of a sh")
+        late = threading.Thread(target=fill, args=(tmp_path, range(1, 2)))
+        late.start()
+        late.join(0.3)
+        assert late.is_alive()
+        assert unfinished.exists()
+        unfinished.unlink()
+    late.join()
+    assert read(tmp_path, range(2)) == ({0, 1}, 0)
 
 
 def test_rows_are_on_disk_after_a_few_hundred_or_a_few_seconds(tmp_path: Path, monkeypatch) -> None:

@@ -26,17 +26,27 @@ from tests.textures import environment, snapshot, start_process
 
 # Forks a child per command, with all that is slow to load loaded already, so that random moments fall into the work.
 SERVER = """
-import json, os, sys
+import json, os, re, signal, sys
 import matplotlib.backends.backend_agg, matplotlib.figure, onnx, openvino, scipy.optimize, sklearn.model_selection
 import gingham.classifiers, gingham.cli.commands, gingham.evaluate.report, gingham.export, gingham.features
 import gingham.workflow
 from gingham.cli.execute import execute
+
+def kill_before(pattern):
+    def look(event, arguments):
+        if event in ("open", "os.rename", "os.remove") and re.search(pattern, f"{event} {arguments[0]}"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(look)
+
 print("ready", flush=True)
 for line in sys.stdin:
+    request = json.loads(line)
     if (child := os.fork()) == 0:
-        output = os.open(json.loads(line)["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1), os.dup2(output, 2)
-        status = execute(json.loads(line)["arguments"])
+        if request["kill_before"]:
+            kill_before(request["kill_before"])
+        status = execute(request["arguments"])
         sys.stdout.flush(), sys.stderr.flush()
         os._exit(status)
     print(child, flush=True)
@@ -55,10 +65,17 @@ class Server:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def run(self, project: Path, kind: signal.Signals | None = None, after: float = 0) -> tuple[int, float, str]:
-        """Run, send a signal ``after`` seconds; return status, seconds from the start or the signal, and output."""
+    def run(
+        self, project: Path, kind: signal.Signals | None = None, after: float = 0, kill_before: str = ""
+    ) -> tuple[int, float, str]:
+        """Run; return status, seconds and output.
+
+        A signal may be sent ``after`` seconds (which then do not count), or SIGKILL right before the first file
+        operation that matches the regular expression ``kill_before``.
+        """
         assert self.process.stdin is not None
-        request = {"arguments": ["run", "--project", str(project), "--json"], "output": str(self.output)}
+        arguments = ["run", "--project", str(project), "--json"]
+        request = {"arguments": arguments, "output": str(self.output), "kill_before": kill_before}
         print(json.dumps(request), file=self.process.stdin, flush=True)
         child = int(self.read())
         began = time.perf_counter()
@@ -117,6 +134,12 @@ def check_swept(project: Path) -> None:
     assert ".gingham/lock.owner" not in names
 
 
+def let_probes_age(project: Path) -> None:
+    """Make probing folders old enough not to be another process's."""
+    for probe in project.rglob(".probe-*"):
+        os.utime(probe, (0, 0))
+
+
 def result_of(project: Path) -> tuple[Any, ...]:
     (path,) = project.glob("runs/*/run.json")
     record = RunRecord.from_json(path.read_text())
@@ -142,12 +165,44 @@ def test_kill_9_at_twenty_random_moments(untouched_project: Path, tmp_path: Path
             runs = check_whole(project)
             if runs:
                 shutil.rmtree(project / "runs")
+        let_probes_age(project)
         status, _, output = server.run(project)
         assert status == 0, output
         assert check_whole(project) == 1
         check_swept(project)
         assert result_of(project) == expected
     assert killed >= 10
+
+
+def test_kill_9_before_each_file_gets_its_name(untouched_run: Path, project: Path, server: Server) -> None:
+    """One kill after the other in one project, in the order of the writing, each at what the one before prevented."""
+    operations = [
+        r"os.rename .*\.gitignore\.",
+        r"os.rename .*lock\.owner",
+        r"os.rename .*probe",
+        r"os.rename .*key\.json",
+        r"os.rename .*features/.*safetensors",
+        r"os.rename .*heads/.*safetensors",
+        r"os.rename .*predictions\.csv",
+        r"os.rename .*roc\.png",
+        r"os.rename .*report\.html",
+        r"os.rename .*model\.onnx",
+        r"open .*run\.json",
+        r"os.rename .*/staging/[0-9a-f-]+$",
+        r"os.remove .*/staging/.*\.lock",  # while it sweeps what the one before left
+    ]
+    for operation in operations:
+        status, _, output = server.run(project, kill_before=operation)
+        assert status == -signal.SIGKILL, f"{operation} was not met: {output}"
+        assert check_whole(project) == 0
+    let_probes_age(project)
+    status, _, output = server.run(project, kill_before=r"os.remove .*lock\.owner")  # the run is complete by then
+    assert status == -signal.SIGKILL, output
+    assert check_whole(project) == 1
+    status, _, output = server.run(project)
+    assert (status, json.loads(output)["up_to_date"]) == (0, True)
+    check_swept(project)
+    assert result_of(project) == result_of(untouched_run)
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
@@ -170,6 +225,7 @@ def test_an_interrupted_run_ends_soon_and_goes_on_later(
             shutil.rmtree(project / "runs")
         check_whole(project)
     assert stopped >= 2
+    let_probes_age(project)
     assert server.run(project)[0] == 0
     check_swept(project)
     assert result_of(project) == result_of(calm)
@@ -216,7 +272,7 @@ def test_leftovers_of_killed_runs_are_swept(gingham: Any, project: Path) -> None
     for name in (".gingham/staging/20260101-000000-abcd/run.json", ".gingham/heads/.x.partial", ".toml.0.partial"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("half")
-    os.utime(project / "runs/.probe-0123456789abcdef", (0, 0))
+    let_probes_age(project)
     assert gingham("run", "--project", project).status == 0
     check_swept(project)
 
@@ -269,43 +325,65 @@ def test_a_file_that_may_not_grow_is_named_and_the_rest_is_kept(
     assert made["featurize"]["from_cache"] == kept
 
 
-@pytest.mark.skipif(not may_mount(), reason="GINGHAM_TEST_DATA aside, needs the right to mount")
-@pytest.mark.parametrize(
-    ("kilobytes", "kept"),
-    [
-        pytest.param(100, 0, id="features do not fit"),
-        pytest.param(3000, 42, id="model does not fit"),
-    ],
-)
-def test_a_full_disk_is_named_and_the_rest_is_kept(
-    gingham: Any, untouched_project: Path, tmp_path: Path, kilobytes: int, kept: int
-) -> None:
-    disk = tmp_path / "disk"
-    images = untouched_project / "images/textures"
-    with mounted(disk, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
-        shutil.copy(untouched_project / "gingham.toml", disk)
-        failed = gingham("run", images, "--project", disk, "--json")
-        assert failed.status == 4
-        assert str(disk) in failed.json["error"]["message"]
-        assert re.search("No space left|disk is full", failed.json["error"]["message"])
-        assert check_whole(disk) == 0
-        subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
-        made = gingham("run", images, "--project", disk, "--json")
-        assert made.status == 0
-        assert made.json["featurize"]["from_cache"] == kept
-        check_swept(disk)
+if may_mount():  # elsewhere the test above has to do
+
+    @pytest.mark.parametrize(
+        ("kilobytes", "kept"),
+        [
+            pytest.param(100, 0, id="features do not fit"),
+            pytest.param(3000, 42, id="model does not fit"),
+        ],
+    )
+    def test_a_full_disk_is_named_and_the_rest_is_kept(
+        gingham: Any, untouched_project: Path, tmp_path: Path, kilobytes: int, kept: int
+    ) -> None:
+        disk = tmp_path / "disk"
+        images = untouched_project / "images/textures"
+        with mounted(disk, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
+            shutil.copy(untouched_project / "gingham.toml", disk)
+            failed = gingham("run", images, "--project", disk, "--json")
+            assert failed.status == 4
+            message = failed.json["error"]["message"]
+            assert str(disk) in message
+            assert re.search("No space left|disk is full", message)
+            assert check_whole(disk) == 0
+            subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+            made = gingham("run", images, "--project", disk, "--json")
+            assert made.status == 0
+            assert made.json["featurize"]["from_cache"] == kept
+            check_swept(disk)
 
 
-@pytest.mark.skipif(not may_mount(), reason="GINGHAM_TEST_DATA aside, needs the right to mount")
+@contextlib.contextmanager
+def read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """Give a path under which a folder can be read only; as root, for whom permissions mean nothing, by a mount."""
+    if may_mount():
+        with mounted(place, "--bind", "-o", "ro", str(folder)):
+            yield place
+        return
+    assert os.geteuid() != 0, "root needs the right to mount for this test"
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        yield folder
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
 @pytest.mark.parametrize("state", ["new", "finished"])
 def test_a_read_only_project_is_refused_before_work(
     gingham: Any, project: Path, finished: Path, tmp_path: Path, state: str
 ) -> None:
-    source, place = project if state == "new" else finished, tmp_path / "read-only"
-    before = snapshot(source)
-    with mounted(place, "--bind", "-o", "ro", str(source)):
+    folder = project if state == "new" else finished
+    before = snapshot(folder)
+    with read_only(folder, tmp_path / "read-only") as place:
         refused = gingham("run", "--project", place, "--json", "--seed", "3")
+        looked = gingham("runs", "list", "--project", place, "--json")
     assert refused.status == 4
-    assert str(place) in refused.json["error"]["message"]
-    assert "read-only" in refused.json["error"]["message"].lower()
-    assert snapshot(source) == before
+    message = refused.json["error"]["message"]
+    assert str(place) in message
+    assert re.search("read-only|permission denied", message, re.IGNORECASE)
+    assert snapshot(folder) == before
+    assert (looked.status, len(looked.json["runs"])) == (0, state == "finished")

@@ -19,6 +19,8 @@ Ints = NDArray[np.integer[Any]]
 ClassWeight = Callable[[Ints], Floats]
 """Number of rows of each class (K,) -> weight of each class (K,)."""
 
+KAPPA = 0.5
+SHRINK = 0.0
 _SCORE_BYTES = 192 << 20  # of margins and their change, n x P each
 _FACTOR_BYTES = 128 << 20  # of preconditioners, d x d for each class
 
@@ -31,14 +33,11 @@ class Models:
     ----------
     folds : float32 array of shape (len(c_grid), F, d, k)
         Weights of the models that leave one fold out; k is 1 where there are two classes, else K.
-    whole : float64 array of shape (len(c_grid), d, k)
-        Weights of the models on all rows.
     objective, gap : float64 arrays of shape (len(c_grid), F, k)
         Objective of the fold models, and the most by which each can be above its minimum.
     """
 
     folds: Floats
-    whole: Floats
     objective: Floats
     gap: Floats
 
@@ -83,30 +82,29 @@ def cross_validate(
     shape = (len(c_grid), F, len(positive))
     models = Models(
         np.empty((len(c_grid), F, d, len(positive)), np.float32),
-        np.empty((len(c_grid), d, len(positive))),
         np.empty(shape),
         np.empty(shape),
     )
     done = 0
     for bundle in bundles:
         place = slice(done, done + len(bundle))
-        whole = np.zeros((d, len(bundle)))
+        weights = np.zeros((d, F * len(bundle)))
+        before = weights
+        share = (F - 1) / F
+        hard = [False] * len(bundle)
         for i, c in enumerate(c_grid):
-            preconditioners = [shared(2 * c)] * len(bundle)
-            columns = _columns(counts, bundle, [-1], c, class_weight)
-            found = minimise(
-                rows, columns, whole, tolerance=tolerance, pool=pool, preconditioners=preconditioners
-            )
-            models.whole[i, :, place] = whole = found.weights
-            columns = _columns(counts, bundle, range(F), c, class_weight)
+            common = shared(2 * c * share)
             found = minimise(
                 rows,
-                columns,
-                np.tile(whole, F),
+                _columns(counts, bundle, range(F), c, class_weight),
+                weights + KAPPA * (weights - before),
                 tolerance=tolerance,
                 pool=pool,
-                preconditioners=found.preconditioners,
+                preconditioners=[None if h else common for h in hard],
             )
+            share = SHRINK * found.active.mean() / n if SHRINK else (F-1)/F
+            hard = [used is not common for used in found.preconditioners]
+            before, weights = weights, found.weights
             models.folds[i, :, :, place] = found.weights.reshape(d, F, -1).transpose(1, 0, 2)
             models.objective[i, :, place] = found.objective.reshape(F, -1)
             models.gap[i, :, place] = found.gap.reshape(F, -1)
@@ -124,7 +122,7 @@ def fit_all(
     positive = np.arange(counts.shape[1]) if counts.shape[1] > 2 else np.array([1])
     columns = _columns(counts, positive, [-1], c, class_weight)
     return minimise(
-        rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[None] * len(positive)
+        rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[_shared_preconditioner(rows, pool)(2 * c)] * len(positive)
     )
 
 

@@ -119,6 +119,8 @@ class Solution:
         Upper bound of P(w) - min P.
     steps : integer array of shape (P,)
         Pairs of matrix products spent on the column.
+    active : integer array of shape (P,)
+        Number of rows inside the margin.
     preconditioners : list of Preconditioner
         The last one of each group: a good start for neighbouring problems.
     """
@@ -127,6 +129,7 @@ class Solution:
     objective: Floats
     gap: Floats
     steps: Ints
+    active: Ints
     preconditioners: list[Preconditioner]
 
 
@@ -165,22 +168,26 @@ def minimise(
     preconditioners = list(preconditioners)
     P = start.shape[1]
     weights = start.astype(np.float64)
-    objective, gap, steps = np.zeros(P), np.zeros(P), np.zeros(P, dtype=int)
+    objective, gap = np.zeros(P), np.zeros(P)
+    steps, active = np.zeros(P, dtype=int), np.zeros(P, dtype=int)
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
         bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids], steps[ids] = search.weights, value, bound, step
+        active[ids] = search.active
+        search.bound = bound / value
         open_ = bound > np.minimum(tolerance * value, TAU**2 * 0.5 * search.stiffness * search.variance)
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]
         search.advance(gradient, preconditioners, tolerance)
-    return Solution(weights, objective, gap, steps, preconditioners)
+    return Solution(weights, objective, gap, steps, active, preconditioners)
 
 
 TAU=0.02
+VERBOSE=0
 ROUNDS=[]
 _SLACK = 0.2
 _DIRECT = 1.3
@@ -243,15 +250,15 @@ class _Search:
             hinge = np.maximum(margins, 0)
             segment = self.segment[b]
             force = self.cost[segment]
-            stiff = (force * (hinge > 0)).sum(axis=0, dtype=np.float64)
+            stiff = _sums(force * (hinge > 0))
             force *= hinge
             active = np.count_nonzero(force, axis=0)
             hinge *= force
-            loss = hinge.sum(axis=0, dtype=np.float64)
+            loss = _sums(hinge)
             sign = self.sign[segment]
             force *= sign
             sign -= sign * margins
-            return loss, self.rows.X[b].T @ force, active, stiff, sign.sum(axis=0, dtype=np.float64), (sign * sign).sum(axis=0, dtype=np.float64)
+            return loss, self.rows.X[b].T @ force, active, stiff, _sums(sign), _sums(sign * sign)
 
         loss, pull, self.active, self.stiffness, total, squares = self._over_rows(block)
         n = len(self.margins)
@@ -304,7 +311,7 @@ class _Search:
         members = [np.flatnonzero(self.group == g) for g in groups]
         n, d = self.rows.X.shape
         active = self.active
-        step_cost = 4.0 * n * d * (len(self.ids) + 40)
+        step_cost = 4.0 * n * d * (len(self.ids) + 20)
         for g, m in zip(groups, members, strict=True):
             self.spent[g] += step_cost * len(m) / len(self.ids)
         direct = np.zeros(len(groups), dtype=bool)
@@ -312,14 +319,15 @@ class _Search:
         for i, (g, m) in enumerate(zip(groups.tolist(), members, strict=True)):
             size = float(active[m].max())
             hessian = min(size, 8 * d) * d * d + d**3 / 3
-            newton = 2 * len(m) * size**3 + size**2 * d
-            steps = (60 if size < 1.3 * d else 20) * 4.0 * n * d * len(m) * (len(self.ids) + 40) / len(self.ids)
+            newton = 3.3 * len(m) * size**3 + 3 * size**2 * d
+            steps = (60 if size < 0.9 * d else 20) * 4.0 * n * d * len(m) * (len(self.ids) + 20) / len(self.ids)
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
                 direct[i] = newton < steps and size < 2500
                 if not direct[i]:
                     stale.add(g)
                     self.patience[g] *= 2
 
+        if VERBOSE: print(len(self.ids), [(int(g),len(m),int(active[m].max()), 'D' if direct[i] else 'S' if g in stale else 'p') for i,(g,m) in enumerate(zip(groups.tolist(),members))], (self.bound[:1]))
         def apply(item: tuple[int, NDArray[np.intp], bool]) -> Floats:
             group, columns, is_direct = item
             if is_direct:
@@ -368,7 +376,7 @@ class _Search:
             bend *= self.margins[b] > 0
             bend *= change
             bend *= change
-            return (bend.sum(axis=0, dtype=np.float64),)
+            return (_sums(bend),)
 
         curvature: Floats = self._over_rows(block)[0]
         return curvature
@@ -386,7 +394,7 @@ class _Search:
             bend *= margins > 0
             np.maximum(margins, 0, out=margins)
             force *= margins
-            return force.sum(axis=0, dtype=np.float64), bend.sum(axis=0, dtype=np.float64)
+            return _sums(force), _sums(bend)
 
         slope, curvature = self._over_rows(block)
         return slope, curvature
@@ -405,3 +413,9 @@ class _Search:
 def _dots(a: Floats, b: Floats) -> Floats:
     dots: Floats = np.einsum("ij,ij->j", a, b)
     return dots
+
+
+def _sums(block: Floats) -> Floats:
+    # by BLAS: several times faster than numpy's sum over the rows of a block
+    sums: Floats = (np.ones(len(block), block.dtype) @ block).astype(np.float64)
+    return sums

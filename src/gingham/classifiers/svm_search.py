@@ -156,7 +156,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores = [out_of_fold_scores(rows, folds) for folds in models.folds]
             accuracies = [_accuracy(s, rows) for s in scores]
             best = int(np.argmax(np.round(accuracies, 12)))
-            final = fit_all(rows, c_grid[best], weight, models.whole[best], pool, _FINAL_TOLERANCE)
+            final = fit_all(rows, c_grid[best], weight, models.folds[best].mean(axis=0), pool, _FINAL_TOLERANCE)
         if (final.gap > _SEARCH_TOLERANCE * final.objective).any():
             warnings.warn(
                 f"The SVM did not converge at C = {c_grid[best]:g}: it is up to"
@@ -244,11 +244,14 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _length(X: Floats) -> Floats:
     """Return the length of every row, 1 for rows of zeros."""
-    # of the scaled row: the square of a large float32 overflows
-    largest = np.abs(X).max(axis=1)
-    largest[largest == 0] = 1
-    length: Floats = largest * np.linalg.norm(X / largest[:, None], axis=1)
-    length[length == 0] = 1
+    with np.errstate(over="ignore", under="ignore"):
+        length: Floats = np.sqrt(np.einsum("ij,ij->i", X, X))
+    odd = ~((length > 1e-15) & (length < 1e15))
+    if odd.any():  # the squares may have left the range of the dtype
+        largest = np.abs(X[odd]).max(axis=1)
+        largest[largest == 0] = 1
+        length[odd] = largest * np.linalg.norm(X[odd] / largest[:, None], axis=1)
+        length[length == 0] = 1
     return length
 
 

@@ -148,7 +148,8 @@ def featurize(
     """Compute the features of images, or take them from the cache.
 
     Files are read and decoded in threads while the network computes; what waits between them is bounded, whatever
-    the number of images. Equal files are computed once. If it is interrupted, what was computed is in the cache.
+    the number of images. Equal files are computed once. If it is interrupted, what was computed is in the cache,
+    once that is closed.
 
     Parameters
     ----------
@@ -244,14 +245,9 @@ class _Work:
         self.engine.load()
         started = time.perf_counter()
         taken: deque[list[int]] = deque()
-        try:
-            with closing(self._batches(places, taken)) as batches, closing(self.engine.features(batches)) as results:
-                for rows in results:
-                    self._keep(taken.popleft(), rows)
-        except BaseException:
-            if self.cache is not None:
-                self.cache.flush()
-            raise
+        with closing(self._batches(places, taken)) as batches, closing(self.engine.features(batches)) as results:
+            for rows in results:
+                self._keep(taken.popleft(), rows)
         return time.perf_counter() - started
 
     def _batches(self, places: Places, taken: deque[list[int]]) -> Generator[Images, None, None]:
