@@ -1,0 +1,1 @@
+"""Measurements against named alternatives; apart from the tests, and never a gate."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import accuracy, featurize, memory, near_duplicates, startup, svm_search
+from benchmarks.results import render
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
@@ -24,14 +24,16 @@ RESULTS = HERE / "RESULTS.md"
 
 def main(names: list[str]) -> None:
     """Run the named benchmarks, or all, and write what they found."""
-    photos = Path(os.environ.get("GINGHAM_TEST_DATA") or sys.exit("Set GINGHAM_TEST_DATA to the folder of real photos."))
+    photos = Path(
+        os.environ.get("GINGHAM_TEST_DATA") or sys.exit("Set GINGHAM_TEST_DATA to the folder of real photos.")
+    )
     benchmarks: dict[str, Callable[[], Any]] = {
         "startup": lambda: startup.main(photos),
         "featurize": lambda: featurize.main(photos),
         "memory": lambda: memory.main(photos),
         "near_duplicates": near_duplicates.main,
-        "svm_3000": lambda: svm_search.main(3000),
-        "svm_20000": lambda: svm_search.main(20000),
+        "svm_3000": lambda: svm_search.main(photos, 3_000),
+        "svm_20000": lambda: svm_search.main(photos, 20_000),
         "accuracy": lambda: accuracy.main(photos),
     }
     unknown = set(names) - set(benchmarks)
@@ -44,3 +46,7 @@ def main(names: list[str]) -> None:
         FIGURES.write_text(json.dumps(figures, indent=1, default=float) + "\n")
     RESULTS.write_text(render(figures))
     print(f"Wrote {RESULTS}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -211,7 +211,7 @@ def test_rows_are_on_disk_after_a_few_hundred_or_a_few_seconds(tmp_path: Path, m
     for number in range(cache_module._FLUSH_ROWS + 3):
         cache.add(content(number), row(number))
     assert len(read(tmp_path, range(600))[0]) == cache_module._FLUSH_ROWS
-    monkeypatch.setattr(cache_module, "_FLUSH_SECONDS", 0.01)
+    monkeypatch.setitem(FeatureCache.add.__globals__, "_FLUSH_SECONDS", 0.01)
     time.sleep(0.02)
     cache.add(content(599), row(599))
     assert len(read(tmp_path, range(600))[0]) == cache_module._FLUSH_ROWS + 4

@@ -21,7 +21,6 @@ from gingham.features import (
     featurize_dataset,
     load_backbone,
     open_engine,
-    pipeline,
 )
 from gingham.images import network_input
 from gingham.records import SkipReason, content_hash
@@ -241,14 +240,14 @@ def test_the_recipe_must_be_the_engines(engine) -> None:
 def test_what_waits_to_be_computed_is_bounded(make_images, engine, recipe, monkeypatch) -> None:
     items, root = make_images(200)
     begun, lock = [], threading.Lock()
-    original = pipeline.network_input
+    original = network_input
 
     def counted(data: bytes, *arguments: object) -> np.ndarray:
         with lock:
             begun.append(1)
         return original(data, *arguments)
 
-    monkeypatch.setattr(pipeline, "network_input", counted)
+    monkeypatch.setitem(featurize.__globals__, "network_input", counted)
     ahead: list[int] = []
     run(items, root, engine, recipe, workers=2, progress=lambda done, _: ahead.append(len(begun) - done))
     # Waiting: 4 a thread and 4 batches; then one being filled, and one in each request of the engine.
@@ -264,14 +263,14 @@ def test_an_unexpected_error_in_a_thread_surfaces_and_finished_rows_are_kept(
     make_images, engine, recipe, tmp_path: Path, monkeypatch
 ) -> None:
     items, root = make_images(100)
-    original, broken = pipeline.network_input, (root / items[90][1]).read_bytes()
+    original, broken = network_input, (root / items[90][1]).read_bytes()
 
     def failing(data: bytes, *arguments: object) -> np.ndarray:
         if data == broken:
             raise BrokenError
         return original(data, *arguments)
 
-    monkeypatch.setattr(pipeline, "network_input", failing)
+    monkeypatch.setitem(featurize.__globals__, "network_input", failing)
     with pytest.raises(BrokenError):
         run(items, root, engine, recipe, tmp_path / "cache")
     monkeypatch.undo()

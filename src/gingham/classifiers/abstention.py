@@ -26,9 +26,7 @@ class Abstention(NamedTuple):
     coverage: float | None
 
 
-def abstention_threshold(
-    probabilities: NDArray[np.floating[Any]], y: ArrayLike, precision: float = 0.95
-) -> Abstention:
+def abstention_threshold(probabilities: NDArray[np.floating[Any]], y: ArrayLike, precision: float = 0.95) -> Abstention:
     """Return the threshold that answers for the most rows and is right often enough.
 
     Choose it on out-of-fold probabilities: on the rows a model was fitted to, it would promise too much.
@@ -55,13 +53,13 @@ def abstention_threshold(
     """
     if not 0 < precision <= 1:
         raise ValueError(f"precision must lie in (0, 1], not {precision}")
-    probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 2 or len(probabilities) != len(np.asarray(y)):
+    probabilities, true = np.asarray(probabilities), np.asarray(y)
+    if probabilities.ndim != 2 or len(probabilities) != len(true):
         raise ValueError(
-            f"probabilities of shape {probabilities.shape} do not match {len(np.asarray(y))} labels: give a row for each"
+            f"probabilities of shape {probabilities.shape} do not match {len(true)} labels: give a row for each"
         )
     top = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == np.asarray(y)
+    right = probabilities.argmax(axis=1) == true
     order = np.argsort(-top, kind="stable")
     sorted_top = top[order]
     rate = np.cumsum(right[order]) / np.arange(1, len(top) + 1)

@@ -34,7 +34,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offsets).all()):
-            raise ValueError(f"scale must be positive, scale and offset finite, not {self.scale} and {self.offsets}")
+            raise ValueError(f"scale must be positive, scale and offsets finite, not {self.scale} and {self.offsets}")
 
     def apply(self, scores: Floats) -> NDArray[np.float64]:
         """Return the probabilities of the classes.
@@ -59,9 +59,9 @@ class Calibration:
 def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = 1.0) -> Calibration:
     """Fit a calibration to out-of-fold scores by penalised maximum likelihood.
 
-    For two classes this is Platt's sigmoid. Two guards keep probabilities sane where the classes are separable or tiny: like
-    Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1, with a
-    prior worth one row in all (Perks), and the offsets are held to 0 by a ridge.
+    For two classes this is Platt's sigmoid. Two guards keep probabilities sane where the classes are separable or tiny:
+    like Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1,
+    with a prior worth one row in all (Perks), and the offsets are held to 0 by a ridge.
 
     Parameters
     ----------

@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus, identity_plus_gram
 from gingham.classifiers.squared_hinge import Columns, Rows, Solution, Workers, minimise
 
-__all__ = ["ClassWeight", "Models", "cross_validate", "fit_all", "out_of_fold_scores"]
+__all__ = ["ClassWeight", "Models", "balanced", "constant", "cross_validate", "fit_all", "out_of_fold_scores"]
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 ClassWeight = Callable[[Ints], Floats]
 """Number of rows of each class (K,) -> weight of each class (K,)."""
 
-KAPPA = 0.5
-SHRINK = 0.0
+_EXTRAPOLATION = 0.5  # of the last change of the weights, to the next C
 _SCORE_BYTES = 192 << 20  # of margins and their change, n x P each
 _FACTOR_BYTES = 128 << 20  # of preconditioners, d x d for each class
 
@@ -48,12 +47,12 @@ def cross_validate(
     class_weight: ClassWeight,
     pool: Workers,
     tolerance: float,
-    progress: Callable[[float], None] | None = None,
 ) -> Models:
     """Fit all models of a search.
 
-    The classes go in bundles so that memory stays bounded. In a bundle C ascends: at each C the models on all rows are
-    found from those at the C before, and the models of the folds from those on all rows.
+    The classes go in bundles so that memory stays bounded. In a bundle C ascends, and the models of all folds start
+    from those at the C before, moved on in the direction of their last change. All begin with one preconditioner, that
+    of every row inside the margin; a class for which it no longer serves at one C does without it at the next.
 
     Parameters
     ----------
@@ -65,8 +64,6 @@ def cross_validate(
     pool : Workers
     tolerance : float
         Relative: certified gap over objective.
-    progress : callable, optional
-        Called with the fraction that is done.
 
     Returns
     -------
@@ -90,26 +87,22 @@ def cross_validate(
         place = slice(done, done + len(bundle))
         weights = np.zeros((d, F * len(bundle)))
         before = weights
-        share = (F - 1) / F
         hard = [False] * len(bundle)
         for i, c in enumerate(c_grid):
-            common = shared(2 * c * share)
+            common = shared(2 * c * (F - 1) / F)
             found = minimise(
                 rows,
                 _columns(counts, bundle, range(F), c, class_weight),
-                weights + KAPPA * (weights - before),
+                weights + _EXTRAPOLATION * (weights - before),
                 tolerance=tolerance,
                 pool=pool,
                 preconditioners=[None if h else common for h in hard],
             )
-            share = SHRINK * found.active.mean() / n if SHRINK else (F-1)/F
             hard = [used is not common for used in found.preconditioners]
             before, weights = weights, found.weights
             models.folds[i, :, :, place] = found.weights.reshape(d, F, -1).transpose(1, 0, 2)
             models.objective[i, :, place] = found.objective.reshape(F, -1)
             models.gap[i, :, place] = found.gap.reshape(F, -1)
-            if progress is not None:
-                progress((done + len(bundle) * (i + 1) / len(c_grid)) / len(positive))
         done += len(bundle)
     return models
 
@@ -121,9 +114,8 @@ def fit_all(
     counts = _counts(rows)
     positive = np.arange(counts.shape[1]) if counts.shape[1] > 2 else np.array([1])
     columns = _columns(counts, positive, [-1], c, class_weight)
-    return minimise(
-        rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[_shared_preconditioner(rows, pool)(2 * c)] * len(positive)
-    )
+    shared = _shared_preconditioner(rows, pool)(2 * c)
+    return minimise(rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[shared] * len(positive))
 
 
 def out_of_fold_scores(rows: Rows, weights: Floats) -> Floats:
@@ -143,9 +135,7 @@ def _counts(rows: Rows) -> Ints:
     return counts
 
 
-def _columns(
-    counts: Ints, positive: Ints, folds: Sequence[int], c: float, class_weight: ClassWeight
-) -> Columns:
+def _columns(counts: Ints, positive: Ints, folds: Sequence[int], c: float, class_weight: ClassWeight) -> Columns:
     """Return the problems of some classes and folds, fold by fold.
 
     LIBLINEAR weighs only the positive class of one-vs-rest; where there are two classes, both.

@@ -8,7 +8,8 @@ its weights w (the last one is the penalised intercept, met by a constant featur
 The method is nonlinear conjugate gradients with an exact line search, preconditioned by the Hessian
 I + 2C XᵀDX of a nearby point (Polak-Ribière with restarts; Hager and Zhang, *A survey of nonlinear conjugate gradient
 methods*, 2006). One step costs two matrix products with all the columns that are still at work. Columns of the same
-class share a preconditioner: the folds of one class at one C differ little from each other.
+class share a preconditioner: the folds of one class at one C differ little from each other. Where few rows lie inside
+the margin, the step goes to the minimum over those rows instead (:mod:`gingham.classifiers.working_set`).
 
 P is 1-strongly convex, so P(w) - min P <= |∇P(w)|²/2 (here this is also exactly the duality gap of the dual point
 α_i = 2C s_i max(0, 1 - y_i x_iᵀw)). That bound is the stopping rule: every answer comes with a certificate.
@@ -29,14 +30,17 @@ from gingham.classifiers.line_search import minimise_along
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus
 from gingham.classifiers.working_set import minimise_over_working_set
 
-__all__ = ["Columns", "Rows", "Solution", "Workers", "minimise"]
+__all__ = ["Columns", "Rows", "Solution", "Workers", "minimise", "workers"]
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
 _BLOCK_ELEMENTS = 1 << 16  # of the score matrix: a block's temporaries stay in a core's own cache
 _CHUNKS = 16  # partial sums; a fixed number, so that results do not depend on the number of threads
-_PATIENCE = 6  # steps before the preconditioner is computed anew
+_SCORE_ERROR = 0.02  # root mean square, of the scores' own spread
+_GAP_FLOOR = 1e-12  # of the objective: a smaller gap is beyond double precision
+_SLACK = 0.2  # rows up to this far outside the margin join the working set
+_LARGEST_WORKING_SET = 2500  # rows inside the margin: more make too large a matrix
 
 
 class Workers:
@@ -56,9 +60,9 @@ class Workers:
 @contextmanager
 def workers(count: int | None = None) -> Iterator[Workers]:
     """Start ``count`` threads (default: one for each usable core) and hold BLAS to one thread meanwhile."""
-    import joblib
+    import joblib  # type: ignore[import-untyped]
     import scipy.linalg  # noqa: F401  its BLAS must be loaded to be limited
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     count = count or joblib.cpu_count()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
@@ -117,20 +121,14 @@ class Solution:
         P(w).
     gap : float64 array of shape (P,)
         Upper bound of P(w) - min P.
-    steps : integer array of shape (P,)
-        Pairs of matrix products spent on the column.
-    active : integer array of shape (P,)
-        Number of rows inside the margin.
-    preconditioners : list of Preconditioner
-        The last one of each group: a good start for neighbouring problems.
+    preconditioners : list of Preconditioner or None
+        The last one of each group; None where the working set served instead.
     """
 
     weights: Floats
     objective: Floats
     gap: Floats
-    steps: Ints
-    active: Ints
-    preconditioners: list[Preconditioner]
+    preconditioners: list[Preconditioner | None]
 
 
 def minimise(
@@ -141,7 +139,6 @@ def minimise(
     tolerance: float,
     pool: Workers,
     preconditioners: Sequence[Preconditioner | None],
-    margins: Floats | None = None,
     max_steps: int = 500,
 ) -> Solution:
     """Minimise the objective of every column until its certified gap is small.
@@ -153,9 +150,10 @@ def minimise(
     start : array of shape (d, P)
         Weights to start from.
     tolerance : float
-        A column is done when its gap is at most ``tolerance`` times its objective.
+        A column is done when its gap is at most ``tolerance`` times its objective, and small enough too to leave the
+        scores within a few hundredths of their spread: at a small C the objective hardly depends on the weights.
     pool : Workers
-    preconditioners : sequence of Preconditioner
+    preconditioners : sequence of Preconditioner or None
         One for each group, to begin with; replaced where they do not serve.
     max_steps : int
         Columns that are not done by then are returned as they are: see ``Solution.gap``.
@@ -165,32 +163,23 @@ def minimise(
     Solution
     """
     search = _Search(rows, columns, start, pool)
-    preconditioners = list(preconditioners)
+    used = list(preconditioners)
     P = start.shape[1]
     weights = start.astype(np.float64)
     objective, gap = np.zeros(P), np.zeros(P)
-    steps, active = np.zeros(P, dtype=int), np.zeros(P, dtype=int)
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
         bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
-        weights[:, ids], objective[ids], gap[ids], steps[ids] = search.weights, value, bound, step
-        active[ids] = search.active
-        search.bound = bound / value
-        open_ = bound > np.minimum(tolerance * value, TAU**2 * 0.5 * search.stiffness * search.variance)
+        weights[:, ids], objective[ids], gap[ids] = search.weights, value, bound
+        of_scores = 0.5 * _SCORE_ERROR**2 * search.stiffness * search.variance
+        open_ = bound > np.clip(of_scores, _GAP_FLOOR * value, tolerance * value)
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]
-        search.advance(gradient, preconditioners, tolerance)
-    return Solution(weights, objective, gap, steps, active, preconditioners)
-
-
-TAU=0.02
-VERBOSE=0
-ROUNDS=[]
-_SLACK = 0.2
-_DIRECT = 1.3
+        search.advance(gradient, used, tolerance)
+    return Solution(weights, objective, gap, used)
 
 
 class _Search:
@@ -208,7 +197,7 @@ class _Search:
         self.cost = columns.cost.reshape(-1, P).astype(self.dtype)
         self.sign = np.where(np.arange(K)[:, None] == columns.positive, 1, -1).astype(self.dtype)
         self.sign = np.tile(self.sign, (columns.cost.shape[0], 1))
-        self.gradient_old: Floats | None = None
+        self.last: tuple[Floats, Floats, Floats] | None = None  # gradient, its image, direction
         chunk = -(-n // min(_CHUNKS, max(2, n // 1024)))
         size = max(32, min(1024, _BLOCK_ELEMENTS // P))
         self.chunks = [
@@ -225,9 +214,7 @@ class _Search:
         self.patience = np.ones(columns.group.max() + 1)
         self.lower = np.zeros(P)
         self.spent = np.zeros(columns.group.max() + 1)
-        self.direct_steps = 0
         self.working = {g: np.zeros(len(self.rows.X), bool) for g in set(columns.group.tolist())}
-        self.rounds=ROUNDS
 
     def _over_rows(self, function: Callable[[slice], Any]) -> Any:
         def chunk(blocks: list[slice]) -> Any:
@@ -243,7 +230,7 @@ class _Search:
     def gradient(self) -> tuple[Floats, Floats]:
         """Return the loss (P,) and the gradient (d, P) at the current margins."""
 
-        def block(b: slice) -> tuple[Floats, Floats]:
+        def block(b: slice) -> tuple[Any, ...]:
             margins = self.margins[b]
             if self.pending:
                 margins += self.t * self.change[b]
@@ -273,9 +260,9 @@ class _Search:
             self.ids, self.group, self.lower = self.ids[kept], self.group[kept], self.lower[kept]
             self.active = self.active[kept]
             self.weights, self.cost, self.sign = self.weights[:, kept], self.cost[:, kept], self.sign[:, kept]
-            if self.gradient_old is not None:
-                self.gradient_old, self.image_old = self.gradient_old[:, kept], self.image_old[:, kept]
-                self.direction = self.direction[:, kept]
+            if self.last is not None:
+                gradient, image, direction = self.last
+                self.last = gradient[:, kept], image[:, kept], direction[:, kept]
             self.margins = np.take(self.margins, kept, axis=1)
             self.change = np.empty_like(self.margins)
         return kept
@@ -290,16 +277,21 @@ class _Search:
                 weight[b] = (active * self.cost[:, members][self.segment[b]]).mean(axis=1)
         return identity_plus(self.rows.X, weight)
 
-    def _working_set_move(self, group, members: NDArray[np.intp], tolerance: float) -> Floats:
+    def _working_set_move(self, group: int, members: NDArray[np.intp], tolerance: float) -> Floats:
         """Return the way (d, p) to the minimum over the rows in or near the margin."""
         margins = self.margins[:, members]
         cost = self.cost[:, members]
-        near = (margins > -_SLACK).any(axis=1) & (cost.any(axis=1))[self.segment]
-        near = np.flatnonzero(near | self.working[group])
-        self.rounds.append((int(group), len(members), len(near)))
+        takes_part: NDArray[np.bool_] = np.asarray(cost.any(axis=1))
+        close = (margins > -_SLACK).any(axis=1) & takes_part[self.segment]
+        near = np.flatnonzero(close | self.working[group])
         segment = self.segment[near]
         weights, lower = minimise_over_working_set(
-            self.rows.X[near], self.sign[:, members][segment], cost[segment], margins[near], self.weights[:, members], 0.25 * tolerance
+            self.rows.X[near],
+            self.sign[:, members][segment],
+            cost[segment],
+            margins[near],
+            self.weights[:, members],
+            0.25 * tolerance,
         )
         self.lower[members] = np.maximum(self.lower[members], lower)
         move: Floats = weights - self.weights[:, members]
@@ -322,21 +314,21 @@ class _Search:
             newton = 3.3 * len(m) * size**3 + 3 * size**2 * d
             steps = (60 if size < 0.9 * d else 20) * 4.0 * n * d * len(m) * (len(self.ids) + 20) / len(self.ids)
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
-                direct[i] = newton < steps and size < 2500
+                direct[i] = newton < steps and size < _LARGEST_WORKING_SET
                 if not direct[i]:
                     stale.add(g)
                     self.patience[g] *= 2
 
-        if VERBOSE: print(len(self.ids), [(int(g),len(m),int(active[m].max()), 'D' if direct[i] else 'S' if g in stale else 'p') for i,(g,m) in enumerate(zip(groups.tolist(),members))], (self.bound[:1]))
         def apply(item: tuple[int, NDArray[np.intp], bool]) -> Floats:
             group, columns, is_direct = item
             if is_direct:
                 preconditioners[group] = None
                 return -self._working_set_move(group, columns, tolerance)
-            if group in stale:
-                preconditioners[group] = self.preconditioner(group)
+            inverse = preconditioners[group]
+            if inverse is None or group in stale:
+                inverse = preconditioners[group] = self.preconditioner(group)
                 self.spent[group] = 0
-            return preconditioners[group](gradient[:, columns])
+            return inverse(gradient[:, columns])
 
         image = np.empty_like(gradient)
         items = list(zip(groups.tolist(), members, direct, strict=True))
@@ -344,19 +336,19 @@ class _Search:
             image[:, m] = made
         self.direct = [(g, m) for g, m, is_ in zip(groups.tolist(), members, direct, strict=True) if is_]
         changed = list(stale) + groups[direct].tolist()
-        self.direct_steps += direct.sum()
         direction = -image
-        if self.gradient_old is not None:
+        if self.last is not None:
+            last_gradient, last_image, last_direction = self.last
             with np.errstate(divide="ignore", invalid="ignore"):
-                beta = _dots(image, gradient - self.gradient_old) / _dots(self.gradient_old, self.image_old)
+                beta = _dots(image, gradient - last_gradient) / _dots(last_gradient, last_image)
             beta = np.where(np.isin(self.group, changed) | ~np.isfinite(beta), 0, beta).clip(0)
-            direction += beta * self.direction
+            direction += beta * last_direction
         slope = _dots(gradient, direction)
         self.uphill = uphill = slope >= 0
         if uphill.any():
             direction[:, uphill] = -gradient[:, uphill]
             slope[uphill] = -_dots(gradient[:, uphill], gradient[:, uphill])
-        self.gradient_old, self.image_old, self.direction = gradient, image, direction
+        self.last = gradient, image, direction
         t = self._line_search(direction, slope)
         self.weights += t * direction
         self.t = t.astype(self.dtype)
@@ -406,7 +398,7 @@ class _Search:
         t = -slope / (length + self._project(direction))
         for g, m in self.direct:
             m = m[~self.uphill[m]]
-            self.working[g] |= ((self.margins[:, m] + self.change[:, m] > 0)).any(axis=1)
+            self.working[g] |= (self.margins[:, m] + self.change[:, m] > 0).any(axis=1)
         return minimise_along(self._slope_and_curvature, along, length, first=t, slope=slope)
 
 

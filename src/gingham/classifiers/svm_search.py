@@ -44,8 +44,8 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A linear SVM whose C is chosen by stratified, group-aware cross-validation.
 
     The model is that of ``LinearSVC(dual=False)``: L2-regularised squared hinge, one-vs-rest, a penalised
-    intercept; and the search that of ``GridSearchCV``. All C, folds and classes are solved together, which is many times
-    faster; see :mod:`gingham.classifiers.squared_hinge`.
+    intercept; and the search that of ``GridSearchCV``. All C, folds and classes are solved together, which is many
+    times faster; see :mod:`gingham.classifiers.squared_hinge`.
 
     Parameters
     ----------
@@ -126,10 +126,12 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             finite, naming its row, for a single class or a single group.
         """
         c_grid = self._checked_c_grid()
-        X, y = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_all_finite=False)
-        check_classification_targets(y)
-        _refuse_not_finite(X)
-        self.classes_, label = np.unique(y, return_inverse=True)
+        checked = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_all_finite=False)
+        features: Floats = np.asarray(checked[0])
+        check_classification_targets(checked[1])
+        _refuse_not_finite(features)
+        self.classes_, label = np.unique(np.asarray(checked[1]), return_inverse=True)
+        n = len(features)
         K = len(self.classes_)
         if K < 2:
             raise FeatureError(
@@ -137,19 +139,19 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         group = None
         if groups is not None:
-            groups = np.asarray(groups)
-            if groups.shape != (len(X),):
-                raise ValueError(f"groups has shape {groups.shape}, but X has {len(X)} rows: give one group for each row.")
-            group = np.unique(groups, return_inverse=True)[1]
-        count = len(X) if group is None else int(group.max()) + 1
+            names = np.asarray(groups)
+            if names.shape != (n,):
+                raise ValueError(f"groups has shape {names.shape}, but X has {n} rows: give one group for each row.")
+            group = np.unique(names, return_inverse=True)[1]
+        count = n if group is None else int(group.max()) + 1
         if count < 2:
             raise FeatureError("All rows are of one group: nothing can be held out. Give at least 2 groups.")
         self.n_folds_ = min(self.folds, count)
         self.fold_ = stratified_group_folds(label, group, self.n_folds_, self.random_state)
 
         order = np.lexsort((label, self.fold_))
-        dtype = np.float64 if X.size <= _DOUBLE else np.float32
-        rows = Rows(self._prepared(X, order, dtype), label[order], self.fold_[order])
+        dtype = np.float64 if features.size <= _DOUBLE else np.float32
+        rows = Rows(self._prepared(features, order, dtype), label[order], self.fold_[order])
         weight = self._class_weight()
         with workers() as pool:
             models = cross_validate(rows, c_grid, weight, pool, _SEARCH_TOLERANCE)
@@ -166,7 +168,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.c_ = c_grid[best]
         self.cv_accuracy_ = dict(zip(c_grid, accuracies, strict=True))
-        oof = np.empty((len(X), scores[best].shape[1]))
+        oof = np.empty((n, scores[best].shape[1]))
         oof[order] = scores[best]
         self.oof_scores_ = oof[:, 0] if K == 2 else oof
         self.coef_ = np.ascontiguousarray(final.weights[:-1].T)
@@ -186,12 +188,13 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         float64 array of shape (n, K), or (n,) for two classes
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=(np.float32, np.float64), ensure_all_finite=False)
-        _refuse_not_finite(X)
-        scores = X @ self.coef_.T.astype(X.dtype)
+        checked = validate_data(self, X, reset=False, dtype=(np.float32, np.float64), ensure_all_finite=False)
+        features: Floats = np.asarray(checked)
+        _refuse_not_finite(features)
+        products = features @ self.coef_.T.astype(features.dtype)
         if self.normalize:
-            scores /= _length(X)[:, None]
-        scores = np.asarray(scores + self.intercept_, dtype=np.float64)
+            products /= _length(features)[:, None]
+        scores: NDArray[np.float64] = np.asarray(products + self.intercept_, dtype=np.float64)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -268,5 +271,6 @@ def _refuse_not_finite(X: Floats) -> None:
         if not finite.all():
             row = start + int(finite.argmin())
             raise FeatureError(
-                f"Row {row} of X contains NaN or inf (row 0 is the first). Leave such rows out before fitting or predicting."
+                f"Row {row} of X contains NaN or inf (row 0 is the first)."
+                " Leave such rows out before fitting or predicting."
             )

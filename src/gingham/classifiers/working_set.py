@@ -23,7 +23,6 @@ __all__ = ["minimise_over_working_set"]
 Floats = NDArray[np.floating[Any]]
 
 _MAX_NEWTON = 12
-STAT = []
 
 
 def minimise_over_working_set(
@@ -70,7 +69,7 @@ def minimise_over_working_set(
 
         def slope_and_bend(t: Floats) -> tuple[Floats, Floats]:
             inside = np.maximum(margin + t.astype(X.dtype) * change, 0)  # noqa: B023
-            return _dots(pull, inside), _dots(pull * change, inside > 0)  # noqa: B023
+            return _dots(pull, inside), _dots(pull * change, (inside > 0).astype(inside.dtype))  # noqa: B023
 
         t = minimise_along(slope_and_bend, _dots(weights[:, ids], move), _dots(move, move), first=1.0)
         weights[:, ids] += t * move
@@ -119,7 +118,6 @@ def _solve(gram: Floats, sign: Floats, cost: Floats) -> Floats:
     """
     from scipy.linalg import lapack
 
-    STAT.append(len(sign))
     gram[np.diag_indices_from(gram)] += 1 / cost
     factor, _ = lapack.dpotrf(gram.T, lower=1, clean=0, overwrite_a=1)
     dual: Floats = lapack.dpotrs(factor, sign.astype(np.float64), lower=1)[0]

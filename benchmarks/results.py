@@ -1,0 +1,102 @@
+"""The page of results, made from the figures of the benchmarks."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+HEAD = """# Results
+
+Made by `make bench`, which measures each thing against a named alternative side by side in one run, several times, and
+takes medians. The machine: {machine}. The figures in full: `benchmarks/figures.json`.
+"""
+
+
+def render(figures: dict[str, Any]) -> str:
+    """Return RESULTS.md."""
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    parts = [HEAD.format(machine=machine)]
+    for name, write in SECTIONS.items():
+        if name in figures:
+            lines = "\n".join(write(figures[name]["figures"]))
+            parts.append(f"{lines}\n\nMeasured {figures[name]['measured']}: `python -m benchmarks {name}`.\n")
+    return "\n".join(parts)
+
+
+def _featurize(f: dict[str, Any]) -> Iterator[str]:
+    yield "## Files to features\n"
+    yield f"{f['images']:,} photos of clothing, EfficientNet-Lite0 at 224, images a second.\n"
+    yield "| | decoding alone | inference alone | together, allowed | files to features | share |"
+    yield "|---|---|---|---|---|---|"
+    for engine in ("openvino-bf16", "openvino-f32"):
+        if engine in f:
+            r = f[engine]
+            yield (
+                f"| {engine} | {r['decode']:.0f} | {r['infer']:.0f} | {r['allowed']:.0f} "
+                f"| {r['files_to_features']:.0f} | {r['share_of_allowed']:.0%} |"
+            )
+    yield f"\nAgainst timm, torch eager f32 and a DataLoader with 2 workers, on {f['baseline_images']} of the photos:\n"
+    yield "| timm, default layout | timm, channels-last | ours | ratio to the faster |"
+    yield "|---|---|---|---|"
+    yield f"| {f['timm_default']:.0f} | {f['timm_channels_last']:.0f} | {f['ours']:.0f} | {f['ratio']:.1f}x |"
+
+
+def _svm(f: dict[str, Any]) -> Iterator[str]:
+    yield f"## Search for C, {f['rows']:,} x {f['features']:,}, {f['classes']} classes, 7 C x 5 folds\n"
+    yield "| ours | `GridSearchCV(LinearSVC)`, `n_jobs=2` | ratio | cross-validation accuracies differ by at most | objectives above LIBLINEAR's by at most |"  # noqa: E501
+    yield "|---|---|---|---|---|"
+    yield (
+        f"| {f['seconds']:.1f} s | {f['grid_search_seconds']:.0f} s | {f['ratio']:.1f}x "
+        f"| {100 * f['largest_accuracy_difference']:.2f} points | {f['largest_objective_excess']:.4%} |"
+    )
+
+
+def _near_duplicates(f: dict[str, Any]) -> Iterator[str]:
+    yield f"## All near-duplicate pairs of {f['hashes']:,} hashes within {f['radius']} bits\n"
+    yield "| ours | brute force (numpy, popcount) | ratio | pairs | exact |"
+    yield "|---|---|---|---|---|"
+    exact = "yes" if f["exact"] else "NO"
+    yield f"| {f['seconds']:.2f} s | {f['brute_force_seconds']:.1f} s | {f['ratio']:.0f}x | {f['pairs']:,} | {exact} |"
+
+
+def _startup(f: dict[str, Any]) -> Iterator[str]:
+    yield "## A whole command, process start included\n"
+    yield "| `gingham --help` | first `gingham run`, 2,147 photos | second, nothing changed |"
+    yield "|---|---|---|"
+    yield f"| {f['help']:.2f} s | {f['first']:.1f} s | {f['second']:.2f} s |"
+
+
+def _memory(f: dict[str, Any]) -> Iterator[str]:
+    small = next(name for name in f if name.startswith("peak_"))
+    large = f"peak_{f['files']}"
+    yield "## Peak memory of featurizing\n"
+    yield f"| {int(small[5:]):,} files | {f['files']:,} files | growth | of it file names | the features themselves |"
+    yield "|---|---|---|---|---|"
+    yield (
+        f"| {f[small]:.0f} MiB | {f[large]:.0f} MiB | {f['growth']:.0f} MiB "
+        f"| {f['of_which_the_callers_file_names']:.0f} MiB | {f['features']:.0f} MiB |"
+    )
+
+
+def _accuracy(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "## Accuracy on the official test images\n"
+    yield "| set | resolution | fit | test accuracy | 95 % interval | class-averaged | cross-validation |"
+    yield "|---|---|---|---|---|---|---|"
+    for r in rows:
+        yield (
+            f"| {r['dataset']} | {r['resolution']} | {r['fit']} | {r['accuracy']:.1%} "
+            f"| {r['low']:.1%} to {r['high']:.1%} | {r['class_averaged_accuracy']:.1%} | {r['cross_validation']:.1%} |"
+        )
+
+
+SECTIONS = {
+    "featurize": _featurize,
+    "svm_20000": _svm,
+    "svm_3000": _svm,
+    "near_duplicates": _near_duplicates,
+    "startup": _startup,
+    "memory": _memory,
+    "accuracy": _accuracy,
+}
