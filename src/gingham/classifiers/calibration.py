@@ -113,6 +113,6 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     start = np.zeros(1 + (K if with_offset else 0))
     # scale from 1/150 to 150 of the scores' spread: beyond, nothing is learnt from finitely many rows
     bounds = [(-5.0, 5.0)] + [(None, None)] * (len(start) - 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500, "ftol": 1e-8}).x
     offset = found[1:] - found[1:].mean() if with_offset else np.zeros(K)
     return Calibration(float(np.exp(found[0]) / spread), offset)

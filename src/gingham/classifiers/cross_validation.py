@@ -45,6 +45,7 @@ def cross_validate(
     rows: Rows,
     c_grid: Sequence[float],
     class_weight: ClassWeight,
+    shared: Callable[[float], Preconditioner],
     pool: Workers,
     tolerance: float,
 ) -> Models:
@@ -61,6 +62,8 @@ def cross_validate(
         Ascending.
     class_weight : callable
         Applied to the rows that a model sees, as scikit-learn does.
+    shared : callable
+        What :func:`shared_preconditioner` returned.
     pool : Workers
     tolerance : float
         Relative: certified gap over objective.
@@ -75,7 +78,6 @@ def cross_validate(
     positive = np.arange(K) if K > 2 else np.array([1])
     room = min(_SCORE_BYTES // (2 * rows.X.itemsize * n * F), _FACTOR_BYTES // (rows.X.itemsize * d * d))
     bundles = np.array_split(positive, -(-len(positive) // max(1, room)))
-    shared = _shared_preconditioner(rows, pool)
     shape = (len(c_grid), F, len(positive))
     models = Models(
         np.empty((len(c_grid), F, d, len(positive)), np.float32),
@@ -108,14 +110,20 @@ def cross_validate(
 
 
 def fit_all(
-    rows: Rows, c: float, class_weight: ClassWeight, start: Floats, pool: Workers, tolerance: float
+    rows: Rows,
+    c: float,
+    class_weight: ClassWeight,
+    start: Floats,
+    shared: Callable[[float], Preconditioner],
+    pool: Workers,
+    tolerance: float,
 ) -> Solution:
     """Fit the models on all rows at one C, starting from weights of shape (d, k)."""
     counts = _counts(rows)
     positive = np.arange(counts.shape[1]) if counts.shape[1] > 2 else np.array([1])
     columns = _columns(counts, positive, [-1], c, class_weight)
-    shared = _shared_preconditioner(rows, pool)(2 * c)
-    return minimise(rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=[shared] * len(positive))
+    first = [shared(2 * c)] * len(positive)
+    return minimise(rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=first)
 
 
 def out_of_fold_scores(rows: Rows, weights: Floats) -> Floats:
@@ -158,7 +166,7 @@ def _columns(counts: Ints, positive: Ints, folds: Sequence[int], c: float, class
     )
 
 
-def _shared_preconditioner(rows: Rows, pool: Workers) -> Callable[[float], Preconditioner]:
+def shared_preconditioner(rows: Rows, pool: Workers) -> Callable[[float], Preconditioner]:
     """Return what makes, from 2C, the inverse Hessian with all rows inside the margin."""
     X = rows.X
     n, d = X.shape

@@ -41,27 +41,40 @@ def stratified_group_folds(label: Ints, group: Ints | None, folds: int, seed: in
     fold = np.full(n, -1)
     per_class = np.bincount(label)
     held = np.zeros((folds, len(per_class)))
+    held_rows = np.zeros(folds)
     size = np.ones(n, dtype=int) if group is None else np.bincount(group)[group]
     several = order[size[order] > 1]
     if group is not None and len(several):
-        # stable: equal sizes stay shuffled
-        by_group = several[np.argsort(group[several], kind="stable")]
-        members = np.split(by_group, np.flatnonzero(np.diff(group[by_group])) + 1)
-        rank = rng.permutation(len(members))
-        for i in sorted(range(len(members)), key=lambda i: (-len(members[i]), rank[i])):
-            classes, count = np.unique(label[members[i]], return_counts=True)
-            load = (held[:, classes] / per_class[classes]) @ count
-            total = held.sum(axis=1)
-            best = np.lexsort((total, load))[0]
+        by_group = several[np.lexsort((label[several], group[several]))]
+        starts = _starts(group[by_group], label[by_group])
+        counts = np.diff(starts, append=len(by_group))
+        classes = label[by_group[starts]]
+        parts = _starts(group[by_group[starts]])
+        members = np.split(by_group, starts[parts[1:]])
+        largest_first = np.lexsort((rng.permutation(len(members)), [-len(m) for m in members]))
+        share = counts / per_class[classes]
+        ends = np.append(parts[1:], len(starts))
+        for i in largest_first.tolist():
+            part = slice(parts[i], ends[i])
+            load = held[:, classes[part]] @ share[part]
+            best = int(np.lexsort((held_rows, load))[0])
             fold[members[i]] = best
-            held[best, classes] += count
+            held[best, classes[part]] += counts[part]
+            held_rows[best] += len(members[i])
     single = order[size[order] == 1]
     single = single[np.argsort(label[single], kind="stable")]
-    for rows in np.split(single, np.flatnonzero(np.diff(label[single])) + 1) if len(single) else []:
-        chosen = _level(held[:, label[rows[0]]], held.sum(axis=1), len(rows))
+    for rows in np.split(single, _starts(label[single])[1:]) if len(single) else []:
+        chosen = _level(held[:, label[rows[0]]], held_rows, len(rows))
         fold[rows] = chosen
-        held[:, label[rows[0]]] += np.bincount(chosen, minlength=folds)
+        held_rows += np.bincount(chosen, minlength=folds)
     return fold
+
+
+def _starts(*sorted_keys: Ints) -> Ints:
+    """Return where a new combination of keys begins."""
+    changes = np.any([np.diff(key) != 0 for key in sorted_keys], axis=0)
+    starts: Ints = np.append(0, np.flatnonzero(changes) + 1)
+    return starts
 
 
 def _level(held: NDArray[np.floating[Any]], total: NDArray[np.floating[Any]], count: int) -> Ints:

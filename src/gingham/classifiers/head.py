@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,11 @@ class LinearHead:
             "coverage": self.coverage,
         }
         arrays = {"coef": self.coef, "intercept": self.intercept, "calibration_offsets": self.calibration_offsets}
-        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"head": json.dumps(about)})
+        text = json.dumps(about)
+        return save(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            {"head": text, "checksum": _checksum(text, arrays)},
+        )
 
     @classmethod
     def read(cls, file: Path) -> LinearHead | None:
@@ -106,12 +111,24 @@ class LinearHead:
 
         try:
             with safe_open(file, framework="numpy") as tensors:
-                about = json.loads(tensors.metadata()["head"])
+                metadata = tensors.metadata() or {}
                 arrays = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        except (OSError, SafetensorError, ValueError, TypeError):
             return None
+        text = metadata.get("head", "")
+        if metadata.get("checksum") != _checksum(text, arrays):
+            return None
+        about = json.loads(text)
         classes = tuple(bytes.fromhex(name).decode("utf-8", "surrogateescape") for name in about.pop("classes"))
         return cls(classes=classes, cv_accuracy=dict(about.pop("cv_accuracy")), **about, **arrays)
+
+
+def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
 def fit_head(

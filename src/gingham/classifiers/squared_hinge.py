@@ -38,7 +38,8 @@ Ints = NDArray[np.integer[Any]]
 _BLOCK_ELEMENTS = 1 << 16  # of the score matrix: a block's temporaries stay in a core's own cache
 _CHUNKS = 16  # partial sums; a fixed number, so that results do not depend on the number of threads
 _SCORE_ERROR = 0.02  # root mean square, of the scores' own spread
-_GAP_FLOOR = 1e-12  # of the objective: a smaller gap is beyond double precision
+_GAP_FLOOR = 1e-12  # of the objective: less is rounding
+_IDLE = 12  # steps in which the smallest gap so far was not halved: rounding allows no better scores
 _SLACK = 0.2  # rows up to this far outside the margin join the working set
 _LARGEST_WORKING_SET = 2500  # rows inside the margin: more make too large a matrix
 
@@ -167,14 +168,18 @@ def minimise(
     P = start.shape[1]
     weights = start.astype(np.float64)
     objective, gap = np.zeros(P), np.zeros(P)
+    smallest, idle = np.full(P, np.inf), np.zeros(P, dtype=int)
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
         bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids] = search.weights, value, bound
-        of_scores = 0.5 * _SCORE_ERROR**2 * search.stiffness * search.variance
-        open_ = bound > np.clip(of_scores, _GAP_FLOOR * value, tolerance * value)
+        of_scores = np.maximum(0.5 * _SCORE_ERROR**2 * search.stiffness * search.variance, _GAP_FLOOR * value)
+        halved = bound < 0.5 * smallest[ids]
+        smallest[ids] = np.where(halved, bound, smallest[ids])
+        idle[ids] = np.where(halved, 0, idle[ids] + 1)
+        open_ = (bound > tolerance * value) | ((bound > of_scores) & (idle[ids] < _IDLE))
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]
@@ -230,28 +235,43 @@ class _Search:
     def gradient(self) -> tuple[Floats, Floats]:
         """Return the loss (P,) and the gradient (d, P) at the current margins."""
 
-        def block(b: slice) -> tuple[Any, ...]:
+        def block(b: slice) -> tuple[Floats, Floats, Floats]:
             margins = self.margins[b]
             if self.pending:
                 margins += self.t * self.change[b]
             hinge = np.maximum(margins, 0)
             segment = self.segment[b]
             force = self.cost[segment]
-            stiff = _sums(force * (hinge > 0))
             force *= hinge
-            active = np.count_nonzero(force, axis=0)
+            active = _sums((force > 0).astype(self.dtype))
             hinge *= force
             loss = _sums(hinge)
-            sign = self.sign[segment]
-            force *= sign
-            sign -= sign * margins
-            return loss, self.rows.X[b].T @ force, active, stiff, _sums(sign), _sums(sign * sign)
+            force *= self.sign[segment]
+            return loss, active, self.rows.X[b].T @ force
 
-        loss, pull, self.active, self.stiffness, total, squares = self._over_rows(block)
-        n = len(self.margins)
-        self.variance = squares / n - (total / n) ** 2
+        loss, self.active, pull = self._over_rows(block)
         self.pending = False
         return 0.5 * loss, self.weights - pull
+
+    def gap_of_scores(self) -> Floats:
+        """Return the gap (P,) at which the scores of the rows inside the margin are near enough to their final values.
+
+        Near the minimum the gap is at least C Σ s (change of score)² over those rows.
+        """
+
+        def block(b: slice) -> tuple[Floats, Floats, Floats]:
+            margins = self.margins[b]
+            segment = self.segment[b]
+            stiff = self.cost[segment]
+            stiff *= margins > 0
+            score = self.sign[segment]
+            score -= score * margins
+            return _sums(stiff), _sums(score), _sums(score * score)
+
+        stiffness, total, squares = self._over_rows(block)
+        n = len(self.margins)
+        gap: Floats = 0.5 * _SCORE_ERROR**2 * stiffness * (squares / n - (total / n) ** 2)
+        return gap
 
     def keep(self, open_: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Drop the columns that are done; return the positions of the others."""
@@ -312,7 +332,15 @@ class _Search:
             size = float(active[m].max())
             hessian = min(size, 8 * d) * d * d + d**3 / 3
             newton = 3.3 * len(m) * size**3 + 3 * size**2 * d
-            steps = (60 if size < 0.9 * d else 20) * 4.0 * n * d * len(m) * (len(self.ids) + 20) / len(self.ids)
+            steps = (
+                (60 if size < 0.9 * d else 20 * self.patience[g])
+                * 4.0
+                * n
+                * d
+                * len(m)
+                * (len(self.ids) + 20)
+                / len(self.ids)
+            )
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
                 direct[i] = newton < steps and size < _LARGEST_WORKING_SET
                 if not direct[i]:

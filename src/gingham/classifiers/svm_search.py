@@ -21,6 +21,7 @@ from gingham.classifiers.cross_validation import (
     cross_validate,
     fit_all,
     out_of_fold_scores,
+    shared_preconditioner,
 )
 from gingham.classifiers.folds import stratified_group_folds
 from gingham.classifiers.squared_hinge import Rows, workers
@@ -154,11 +155,13 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = Rows(self._prepared(features, order, dtype), label[order], self.fold_[order])
         weight = self._class_weight()
         with workers() as pool:
-            models = cross_validate(rows, c_grid, weight, pool, _SEARCH_TOLERANCE)
+            shared = shared_preconditioner(rows, pool)
+            models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE)
             scores = [out_of_fold_scores(rows, folds) for folds in models.folds]
             accuracies = [_accuracy(s, rows) for s in scores]
             best = int(np.argmax(np.round(accuracies, 12)))
-            final = fit_all(rows, c_grid[best], weight, models.folds[best].mean(axis=0), pool, _FINAL_TOLERANCE)
+            start = models.folds[best].mean(axis=0)
+            final = fit_all(rows, c_grid[best], weight, start, shared, pool, _FINAL_TOLERANCE)
         if (final.gap > _SEARCH_TOLERANCE * final.objective).any():
             warnings.warn(
                 f"The SVM did not converge at C = {c_grid[best]:g}: it is up to"

@@ -22,6 +22,7 @@ __all__ = ["minimise_over_working_set"]
 
 Floats = NDArray[np.floating[Any]]
 
+NEAR = 0.1
 _MAX_NEWTON = 12
 
 
@@ -53,14 +54,19 @@ def minimise_over_working_set(
     """
     weights = start.copy()
     bound = np.zeros(weights.shape[1])
+    near = np.zeros(len(bound), dtype=bool)
     gram = _Gram(X)
     ids = np.arange(weights.shape[1])
     for _ in range(_MAX_NEWTON):
         dual = np.zeros_like(margin)
+        active = (margin > 0) & (cost > 0)
+        gram.include(np.flatnonzero(active.any(axis=1)))
         for p in range(len(ids)):
-            rows = np.flatnonzero((margin[:, p] > 0) & (cost[:, p] > 0))
+            rows = np.flatnonzero(active[:, p])
             if len(rows):
-                dual[rows, p] = _solve(gram.of(rows), sign[rows, p], cost[rows, p])
+                # far from the minimum single precision will do
+                dtype = np.float64 if near[ids[p]] else X.dtype
+                dual[rows, p] = _solve(gram.of(rows).astype(dtype), sign[rows, p], cost[rows, p])
         target = X.T @ dual
         bound[ids] = np.maximum(bound[ids], _dual_objective(X, sign, cost, dual, target))
         move = target - weights[:, ids]
@@ -76,6 +82,7 @@ def minimise_over_working_set(
         margin = margin + t.astype(X.dtype) * change
         hinge = np.maximum(margin, 0)
         objective = 0.5 * _dots(weights[:, ids], weights[:, ids]) + 0.5 * _dots(cost * hinge, hinge)
+        near[ids] = objective - bound[ids] <= NEAR * objective
         open_ = (objective - bound[ids] > tolerance * objective) & (t > 0)
         if not open_.any():
             break
@@ -92,34 +99,43 @@ class _Gram:
         self._rows = np.zeros(0, dtype=np.intp)
         self._values: Floats = np.zeros((0, 0), X.dtype)
 
-    def of(self, rows: NDArray[np.intp]) -> Floats:
-        """Return the part of shape (len(rows), len(rows)), in double precision."""
+    def include(self, rows: NDArray[np.intp]) -> None:
+        """Compute what is missing of the part of ``rows``."""
         new = rows[self._place[rows] < 0]
-        if len(new):
-            old = len(self._rows)
-            self._rows = np.concatenate([self._rows, new])
-            self._place[new] = np.arange(old, len(self._rows))
-            values = np.empty((len(self._rows), len(self._rows)), self._X.dtype)
-            values[:old, :old] = self._values
-            fresh = self._X[new]
-            values[old:, old:] = fresh @ fresh.T
-            if old:
-                values[old:, :old] = fresh @ self._X[self._rows[:old]].T
-                values[:old, old:] = values[old:, :old].T
-            self._values = values
+        if not len(new):
+            return
+        old = len(self._rows)
+        fresh = self._X[new]
+        values = np.empty((old + len(new), old + len(new)), self._X.dtype)
+        values[:old, :old] = self._values
+        values[old:, old:] = fresh @ fresh.T
+        if old:
+            values[old:, :old] = fresh @ self._X[self._rows].T
+            values[:old, old:] = values[old:, :old].T
+        self._rows = np.concatenate([self._rows, new])
+        self._place[new] = np.arange(old, len(self._rows))
+        self._values = values
+
+    def of(self, rows: NDArray[np.intp]) -> Floats:
+        """Return the part of shape (len(rows), len(rows)), included before."""
         place = self._place[rows]
-        return self._values.take(place, axis=0).take(place, axis=1).astype(np.float64)
+        return self._values.take(place, axis=0).take(place, axis=1)
 
 
 def _solve(gram: Floats, sign: Floats, cost: Floats) -> Floats:
     """Return the signed dual variables of the minimum whose active set is given.
 
-    In double precision: one eigenvalue, that of the mean, is many orders above 1 / cost.
+    In double precision near the minimum: one eigenvalue, that of the mean, is many orders above 1 / cost.
     """
     from scipy.linalg import lapack
 
     gram[np.diag_indices_from(gram)] += 1 / cost
-    factor, _ = lapack.dpotrf(gram.T, lower=1, clean=0, overwrite_a=1)
+    if gram.dtype == np.float32:
+        factor, failed = lapack.spotrf(gram.T, lower=1, clean=0)
+        if not failed:
+            single: Floats = lapack.spotrs(factor, sign, lower=1)[0]
+            return single
+    factor, _ = lapack.dpotrf(gram.T.astype(np.float64), lower=1, clean=0, overwrite_a=1)
     dual: Floats = lapack.dpotrs(factor, sign.astype(np.float64), lower=1)[0]
     return dual
 
