@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gingham.errors import UnavailableError
 from gingham.records import ImageFile, Skipped, SkipReason
@@ -88,7 +89,15 @@ class Index:
         self._connection.close()
 
     def _unavailable(self, error: sqlite3.Error) -> UnavailableError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return UnavailableError(f"Cannot write {self.file}: the disk is full. Make room and run the command again.")
         return UnavailableError(f"Cannot use {self.file}: {error}. It can be deleted: the next command makes it again.")
+
+    def _read(self, query: str, value: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, (value,)).fetchall()
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -105,10 +114,10 @@ class Index:
 
     def known_files(self, dataset: str) -> dict[str, KnownFile]:
         """Return what is known of a dataset's files, by path."""
-        rows = self._connection.execute(
+        rows = self._read(
             "SELECT path, stamp, content, notes, reason, detail, width, height, format, dhash"
             " FROM files LEFT JOIN images USING (content) WHERE dataset = ?",
-            (dataset,),
+            dataset,
         )
         known = {}
         for path_bytes, stamp, content, notes, reason, detail, width, height, kind, dhash in rows:
@@ -148,7 +157,7 @@ class Index:
 
     def split(self, key: str) -> dict[str, str]:
         """Return the side, ``train`` or ``test``, of every image that a split has assigned, by content."""
-        return dict(self._connection.execute("SELECT content, side FROM splits WHERE split = ?", (key,)))
+        return dict(self._read("SELECT content, side FROM splits WHERE split = ?", key))
 
     def extend_split(self, key: str, sides: Mapping[str, str]) -> None:
         """Remember the sides of images that a split assigned; those assigned before keep theirs."""

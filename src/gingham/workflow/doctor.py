@@ -39,7 +39,7 @@ def installed_versions() -> dict[str, str]:
 
 def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
     """Say which engine, precision, weights, extras and device will be used, without loading the network."""
-    from gingham.features import describe_engine, load_backbone
+    from gingham.features import describe_engine
 
     problems: list[str] = []
     engine: dict[str, object] = {}
@@ -51,10 +51,7 @@ def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
     except GinghamError as error:
         problems.append(str(error))
     try:
-        given = folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-        backbone = load_backbone(settings.backbone, weights=given)
-        weights = {"backbone": backbone.name, "features": backbone.n_features, "source": backbone.weights.source,
-                   "sha256": backbone.weights.sha256, "licence": backbone.weights.licence}  # fmt: skip
+        weights = _weights(folder, config)
     except GinghamError as error:
         problems.append(str(error))
     return Diagnosis(
@@ -75,3 +72,15 @@ def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
         weights=weights,
         problems=tuple(problems),
     )
+
+
+def _weights(folder: ProjectFolder, config: Config) -> dict[str, object]:
+    from gingham.features import embedded_names, load_backbone
+
+    name, file = config.features.backbone, config.features.backbone_weights
+    if not file and name not in embedded_names():
+        return {"backbone": name, "source": "timm's cache, or a download when they are first needed"}
+    backbone = load_backbone(name, folder.dataset(file) if file else None, directory=folder.backbones)
+    about = backbone.weights
+    return {"backbone": name, "features": backbone.n_features, "source": about.source, "sha256": about.sha256,
+            "licence": about.licence}  # fmt: skip
