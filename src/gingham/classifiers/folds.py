@@ -51,7 +51,7 @@ def stratified_group_folds(label: Ints, group: Ints | None, folds: int, seed: in
         classes = label[by_group[starts]]
         parts = _starts(group[by_group[starts]])
         members = np.split(by_group, starts[parts[1:]])
-        largest_first = np.lexsort((rng.permutation(len(members)), [-len(m) for m in members]))
+        largest_first = np.lexsort((rng.permutation(len(members)), np.array([-len(m) for m in members])))
         share = counts / per_class[classes]
         ends = np.append(parts[1:], len(starts))
         for i in largest_first.tolist():

@@ -175,11 +175,12 @@ def minimise(
         bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids] = search.weights, value, bound
-        of_scores = np.maximum(0.5 * _SCORE_ERROR**2 * search.stiffness * search.variance, _GAP_FLOOR * value)
         halved = bound < 0.5 * smallest[ids]
         smallest[ids] = np.where(halved, bound, smallest[ids])
         idle[ids] = np.where(halved, 0, idle[ids] + 1)
-        open_ = (bound > tolerance * value) | ((bound > of_scores) & (idle[ids] < _IDLE))
+        open_ = bound > tolerance * value
+        if not open_.all():
+            open_ |= (bound > np.maximum(search.gap_of_scores(), _GAP_FLOOR * value)) & (idle[ids] < _IDLE)
         if not open_.any() or step == max_steps:
             break
         gradient = gradient[:, search.keep(open_)]

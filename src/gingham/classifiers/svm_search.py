@@ -24,7 +24,7 @@ from gingham.classifiers.cross_validation import (
     shared_preconditioner,
 )
 from gingham.classifiers.folds import stratified_group_folds
-from gingham.classifiers.squared_hinge import Rows, workers
+from gingham.classifiers.squared_hinge import Rows, Workers, workers
 from gingham.errors import DataError
 
 __all__ = ["FeatureError", "LinearSVMSearch"]
@@ -34,7 +34,7 @@ Floats = NDArray[np.floating[Any]]
 _SEARCH_TOLERANCE = 1e-3  # of the certified gap over the objective
 _FINAL_TOLERANCE = 1e-5
 _DOUBLE = 1 << 20  # fewer numbers than this are computed with in double precision: it costs nothing
-_BLOCK_ROWS = 8192
+_BLOCK_ROWS = 2048
 
 
 class FeatureError(DataError, ValueError):
@@ -152,16 +152,16 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         order = np.lexsort((label, self.fold_))
         dtype = np.float64 if features.size <= _DOUBLE else np.float32
-        rows = Rows(self._prepared(features, order, dtype), label[order], self.fold_[order])
         weight = self._class_weight()
         with workers() as pool:
+            rows = Rows(self._prepared(features, order, dtype, pool), label[order], self.fold_[order])
             shared = shared_preconditioner(rows, pool)
             models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE)
-            scores = [out_of_fold_scores(rows, folds) for folds in models.folds]
-            accuracies = [_accuracy(s, rows) for s in scores]
+            accuracies = pool.map(lambda folds: _accuracy(out_of_fold_scores(rows, folds), rows), list(models.folds))
             best = int(np.argmax(np.round(accuracies, 12)))
             start = models.folds[best].mean(axis=0)
             final = fit_all(rows, c_grid[best], weight, start, shared, pool, _FINAL_TOLERANCE)
+            scores = out_of_fold_scores(rows, models.folds[best])
         if (final.gap > _SEARCH_TOLERANCE * final.objective).any():
             warnings.warn(
                 f"The SVM did not converge at C = {c_grid[best]:g}: it is up to"
@@ -171,8 +171,8 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.c_ = c_grid[best]
         self.cv_accuracy_ = dict(zip(c_grid, accuracies, strict=True))
-        oof = np.empty((n, scores[best].shape[1]))
-        oof[order] = scores[best]
+        oof = np.empty(scores.shape)
+        oof[order] = scores
         self.oof_scores_ = oof[:, 0] if K == 2 else oof
         self.coef_ = np.ascontiguousarray(final.weights[:-1].T)
         self.intercept_ = final.weights[-1].copy()
@@ -236,15 +236,18 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"class_weight names {unknown}, but the classes are {list(position)}.")
         return constant({position[name]: w for name, w in self.class_weight.items()}, len(self.classes_))
 
-    def _prepared(self, X: Floats, order: NDArray[np.intp], dtype: type) -> Floats:
+    def _prepared(self, X: Floats, order: NDArray[np.intp], dtype: type, pool: Workers) -> Floats:
         """Return the rows in order, normalised if wanted, with a column of ones."""
         prepared = np.empty((len(X), X.shape[1] + 1), dtype)
-        prepared[:, -1] = 1
-        for start in range(0, len(X), _BLOCK_ROWS):
+
+        def prepare(start: int) -> None:
             block = X[order[start : start + _BLOCK_ROWS]]
             if self.normalize:
                 block = block / _length(block)[:, None]
             prepared[start : start + _BLOCK_ROWS, :-1] = block
+            prepared[start : start + _BLOCK_ROWS, -1] = 1
+
+        pool.map(prepare, range(0, len(X), _BLOCK_ROWS))
         return prepared
 
 

@@ -22,7 +22,7 @@ __all__ = ["minimise_over_working_set"]
 
 Floats = NDArray[np.floating[Any]]
 
-NEAR = 0.1
+_NEAR = 0.05  # relative gap below which single precision will no longer do
 _MAX_NEWTON = 12
 
 
@@ -82,7 +82,7 @@ def minimise_over_working_set(
         margin = margin + t.astype(X.dtype) * change
         hinge = np.maximum(margin, 0)
         objective = 0.5 * _dots(weights[:, ids], weights[:, ids]) + 0.5 * _dots(cost * hinge, hinge)
-        near[ids] = objective - bound[ids] <= NEAR * objective
+        near[ids] = objective - bound[ids] <= _NEAR * objective
         open_ = (objective - bound[ids] > tolerance * objective) & (t > 0)
         if not open_.any():
             break
