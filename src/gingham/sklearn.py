@@ -70,7 +70,11 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         from gingham.features import load_backbone
 
-        self.backbone_ = load_backbone(self.backbone, weights=Path(self.weights) if self.weights else None)
+        self.backbone_ = load_backbone(
+            self.backbone,
+            weights=Path(self.weights) if self.weights else None,
+            directory=Path(self.cache) / "backbones" if self.cache else None,
+        )
         self.n_features_out_ = self.backbone_.n_features
         return self
 
@@ -105,7 +109,7 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             recipe=self.backbone_.recipe(self.resolution, self.fit_images),
             engine=self.engine,
             precision=self.precision,
-            cache=Path(self.cache) if self.cache else None,
+            cache=Path(self.cache) / "features" if self.cache else None,
         )
         if result.skipped:
             first = result.skipped[0]

@@ -42,7 +42,7 @@ def test_log_loss_of_new_rows_is_better_than_that_of_raw_scores(slope: float, pe
 def test_offsets_mend_a_class_that_scores_too_low() -> None:
     scores, label = drawn(5000, 3, 2.0)
     scores[:, 1] -= 1
-    calibration = fit_calibration(scores, label)
+    calibration = fit_calibration(scores, label, 1.0)
     np.testing.assert_allclose(calibration.offsets, [-2 / 3, 4 / 3, -2 / 3], atol=0.15)
     assert calibration.offsets.sum() == pytest.approx(0, abs=1e-9)
     without = fit_calibration(scores, label, np.inf)
@@ -54,7 +54,7 @@ def test_two_classes_are_platts_sigmoid() -> None:
     random = np.random.default_rng(0)
     scores = random.normal(size=4000)
     label = (random.random(4000) < 1 / (1 + np.exp(-(3 * scores - 1)))).astype(int)
-    calibration = fit_calibration(scores, label)
+    calibration = fit_calibration(scores, label, 1.0)
     probabilities = calibration.apply(scores)
     logit = np.log(probabilities[:, 1] / probabilities[:, 0])
     slope, shift = np.polyfit(scores, logit, 1)
@@ -76,8 +76,9 @@ def test_two_classes_are_platts_sigmoid() -> None:
         pytest.param(np.eye(3)[np.r_[[0] * 500, 1, 2]], np.r_[[0] * 500, 1, 2], id="one class has nearly all rows"),
     ],
 )
-def test_probabilities_stay_sane(scores: NDArray[Any], label: NDArray[Any]) -> None:
-    calibration = fit_calibration(scores, label)
+@pytest.mark.parametrize("penalty", [1.0, np.inf])
+def test_probabilities_stay_sane(scores: NDArray[Any], label: NDArray[Any], penalty: float) -> None:
+    calibration = fit_calibration(scores, label, penalty)
     probabilities = calibration.apply(scores)
     assert calibration.scale > 0
     assert np.isfinite(calibration.offsets).all()

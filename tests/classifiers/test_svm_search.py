@@ -74,6 +74,14 @@ def test_decision_values_are_linear_in_the_rows_of_unit_length(unit: bool, dtype
     np.testing.assert_array_equal(search.predict(X), expected.argmax(axis=1))
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_class_it_names_is_the_likeliest(classes: int) -> None:
+    X, y = blobs(400, 6, classes)
+    uneven = (y == 0) | (np.arange(400) % 5 == 0)
+    search = LinearSVMSearch(QUICK).fit(X[uneven], y[uneven])
+    np.testing.assert_array_equal(search.predict(X), search.predict_proba(X).argmax(axis=1))
+
+
 def test_unit_length_is_inside(like_real: Set) -> None:
     X, y = like_real
     scale = np.random.default_rng(0).uniform(0.1, 10, (len(X), 1))

@@ -56,12 +56,12 @@ class Calibration:
         return logits
 
 
-def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = 1.0) -> Calibration:
+def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = np.inf) -> Calibration:
     """Fit a calibration to out-of-fold scores by penalised maximum likelihood.
 
-    For two classes this is Platt's sigmoid. Two guards keep probabilities sane where the classes are separable or tiny:
-    like Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1,
-    with a prior worth one row in all (Perks), and the offsets are held to 0 by a ridge.
+    A multinomial Platt scaling with one slope. Probabilities stay sane where the classes are separable or tiny: like
+    Platt (*Probabilistic outputs for support vector machines*, 1999) it fits targets a little short of 0 and 1, with a
+    prior worth one row in all (Perks); and offsets, if wanted, are held to 0 by a ridge.
 
     Parameters
     ----------
@@ -70,7 +70,8 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     label : integer array of shape (n,)
         True classes, 0 … K - 1.
     offset_penalty : float
-        Ridge on the offsets, in rows; infinite: temperature only.
+        Ridge on the offsets, in rows. Infinite: no offsets, so that the likeliest class is always that of the largest
+        score; ``docs/decisions/calibration.md`` says why that is the default.
 
     Returns
     -------

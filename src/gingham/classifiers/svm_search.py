@@ -208,10 +208,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return calibrated probabilities, float64 of shape (n, K).
-
-        The class of the largest probability can differ from ``predict`` where two are close.
-        """
+        """Return calibrated probabilities, float64 of shape (n, K); the largest is that of the class of ``predict``."""
         scores = self.decision_function(X)
         return self.calibration_.apply(scores)
 
