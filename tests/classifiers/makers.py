@@ -36,6 +36,12 @@ def uneven() -> Set:
     return X[kept], label[kept]
 
 
+def two_uneven_classes() -> Set:
+    X, label = blobs(240, 12, 2)
+    kept = (label < 1) | (np.arange(240) % 8 == 1)
+    return X[kept], label[kept]
+
+
 def constant_features() -> Set:
     X, label = blobs(120, 8, 3)
     X[:, 2:5] = 0.25
@@ -64,6 +70,7 @@ def badly_scaled() -> Set:
 
 SETS: dict[str, Callable[[], Set]] = {
     "two classes": lambda: blobs(150, 10, 2),
+    "two uneven classes": two_uneven_classes,
     "many rows": lambda: blobs(1500, 10, 3),
     "few rows": lambda: blobs(40, 200, 4),
     "as many rows as features": lambda: blobs(100, 100, 3),

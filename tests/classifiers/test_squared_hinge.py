@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -146,6 +147,35 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, module: Any, nam
         blocked = search(rows, (0.01, 1.0), pool, 1e-12)
     np.testing.assert_allclose(blocked.folds, whole.folds, atol=1e-4)
     np.testing.assert_allclose(blocked.objective, whole.objective, rtol=1e-8)
+
+
+def test_scores_are_right_where_the_objective_hardly_depends_on_them() -> None:
+    # At a tiny C nearly all of the objective is a constant: its gap alone would say nothing of the scores.
+    rows = as_rows(*backbone_like(3000, 64, 6), FOLDS)
+    with workers(1) as pool:
+        ours, exact = (search(rows, (1e-4, 1e-2), pool, tolerance) for tolerance in (TOLERANCE, 1e-9))
+    for i in range(2):
+        found, true = out_of_fold_scores(rows, ours.folds[i]), out_of_fold_scores(rows, exact.folds[i])
+        error = np.sqrt(np.mean((found - true) ** 2, axis=0)) / true.std(axis=0)
+        assert error.max() < 0.03
+
+
+def test_memory_does_not_grow_with_the_number_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = as_rows(*backbone_like(8000, 16, 16), FOLDS)
+    budget = rows.X.nbytes
+
+    def peak() -> int:
+        with workers(1) as pool:
+            tracemalloc.start()
+            search(rows, (0.01, 1.0), pool, TOLERANCE)
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        return most
+
+    generous = peak()
+    monkeypatch.setattr(cross_validation, "_SCORE_BYTES", budget)
+    small = peak()
+    assert small < 8 * budget < generous, (small, budget, generous)
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

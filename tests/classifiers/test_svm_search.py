@@ -31,7 +31,10 @@ EXPECTED_FAILURES: dict[str, str] = {}
     [LinearSVMSearch(c_grid=(0.1, 10.0), folds=3)], expected_failed_checks=lambda _: EXPECTED_FAILURES
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_it_keeps_scikit_learns_contract(estimator: LinearSVMSearch, check: Callable[[Any], None]) -> None:
+def test_it_keeps_scikit_learns_contract(
+    estimator: LinearSVMSearch, check: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # one check would be left out without it
     check(estimator)
 
 
@@ -138,7 +141,7 @@ def test_any_kind_of_features(make: Callable[[], Set]) -> None:
     if make in (SETS["all noise"], SETS["nothing but zeros"]):
         assert search.cv_accuracy_[search.c_] < chance + 0.15
     else:
-        assert search.cv_accuracy_[search.c_] > chance + 0.15
+        assert 1 - search.cv_accuracy_[search.c_] < 0.75 * (1 - chance)
 
 
 def test_two_classes_have_one_column() -> None:

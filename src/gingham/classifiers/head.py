@@ -98,11 +98,9 @@ class LinearHead:
             "coverage": self.coverage,
         }
         arrays = {"coef": self.coef, "intercept": self.intercept, "calibration_offsets": self.calibration_offsets}
-        text = json.dumps(about)
-        return save(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            {"head": text, "checksum": _checksum(text, arrays)},
-        )
+        # One entry, because safetensors writes several in any order: the same head is the same bytes.
+        text = json.dumps({**about, "checksum": _checksum(about, arrays)})
+        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"head": text})
 
     @classmethod
     def read(cls, file: Path) -> LinearHead | None:
@@ -111,20 +109,18 @@ class LinearHead:
 
         try:
             with safe_open(file, framework="numpy") as tensors:
-                metadata = tensors.metadata() or {}
+                about = json.loads(tensors.metadata()["head"])
                 arrays = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, TypeError):
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
-        text = metadata.get("head", "")
-        if metadata.get("checksum") != _checksum(text, arrays):
+        if not isinstance(about, dict) or about.pop("checksum", None) != _checksum(about, arrays):
             return None
-        about = json.loads(text)
         classes = tuple(bytes.fromhex(name).decode("utf-8", "surrogateescape") for name in about.pop("classes"))
         return cls(classes=classes, cv_accuracy=dict(about.pop("cv_accuracy")), **about, **arrays)
 
 
-def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
+def _checksum(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=16)
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
         digest.update(arrays[name].tobytes())

@@ -12,6 +12,7 @@ __all__ = ["minimise_along"]
 
 Floats = NDArray[np.floating[Any]]
 
+_MOST = 60  # evaluations; two or three are usual
 _SMALL = 0.02  # of the slope at the start: less is gained by going on than by a new direction
 
 
@@ -47,7 +48,7 @@ def minimise_along(
         slope = along + loss(np.zeros_like(along))[0]
     t = np.where(slope < 0, first, 0.0)
     low, high = np.zeros_like(t), np.full_like(t, np.inf)
-    for _ in range(10):
+    for _ in range(_MOST):
         force, bend = loss(t)
         rise = along + t * length + force
         done = np.abs(rise) <= -_SMALL * slope

@@ -343,7 +343,7 @@ class _Search:
                 / len(self.ids)
             )
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
-                direct[i] = newton < steps and size < _LARGEST_WORKING_SET
+                direct[i] = newton < steps and size < min(2 * d, _LARGEST_WORKING_SET)
                 if not direct[i]:
                     stale.add(g)
                     self.patience[g] *= 2

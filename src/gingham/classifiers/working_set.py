@@ -23,7 +23,7 @@ __all__ = ["minimise_over_working_set"]
 Floats = NDArray[np.floating[Any]]
 
 _NEAR = 0.05  # relative gap below which single precision will no longer do
-_MAX_NEWTON = 12
+_MAX_NEWTON = 30
 
 
 def minimise_over_working_set(
