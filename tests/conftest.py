@@ -15,6 +15,9 @@ from tests.textures import PARAMETERS, Outcome, write_textures
 
 SKIPPED: list[str] = []
 
+# A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that interrupt would not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def photos() -> Path:
