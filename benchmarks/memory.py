@@ -60,7 +60,7 @@ def _multiply(photos: list[Path], root: Path, count: int) -> None:
 
 
 def _in_children(scratch: Path, count: int) -> list[tuple[float, float]]:
-    """Measure in several processes: what the allocator keeps varies by 30 MiB; the worst pair is told."""
+    """Measure in several processes: what compiling the network takes varies by 36 MiB; the worst pair is told."""
     return [_in_a_child(scratch, count) for _ in range(PROCESSES)]
 
 

@@ -207,7 +207,8 @@ class _Work:
         self.limits = {} if max_pixels is None else {"max_pixels": max_pixels}
         self.progress = progress or (lambda _done, _total: None)
         self.workers = workers or usable_cpus()
-        self.features = np.full((len(items), engine.backbone.n_features), np.nan, np.float32)
+        # Its memory is taken as rows come, not while the network, which needs most when it is loaded, is.
+        self.features = np.empty((len(items), engine.backbone.n_features), np.float32)
         self.ok = np.zeros(len(items), bool)
         self.skipped: dict[int, Skipped] = {}
 
@@ -222,6 +223,7 @@ class _Work:
         self.ok[twins] = self.ok[owners[twins]]
         orphans = twins[~self.ok[twins]]
         seconds += self._compute(orphans) if len(orphans) else 0.0
+        self.features[~self.ok] = np.nan
         self._report()
         return FeaturizeResult(
             features=self.features,
