@@ -16,7 +16,7 @@ from sklearn.preprocessing import MaxAbsScaler, normalize
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gingham.classifiers import svm_search
+from gingham.classifiers import cross_validation, svm_search
 from gingham.classifiers.svm_search import FeatureError, LinearSVMSearch
 from gingham.errors import DataError
 from tests.classifiers.makers import SETS, Set, backbone_like, blobs, liblinear
@@ -199,6 +199,15 @@ def test_near_duplicates_in_one_group_do_not_flatter() -> None:
     assert whole.cv_accuracy_[10.0] < 0.5
 
 
+def test_it_tells_how_far_it_is(like_real: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = like_real
+    monkeypatch.setattr(cross_validation, "_SCORE_BYTES", 1)  # a bundle for every class
+    told: list[tuple[int, int]] = []
+    LinearSVMSearch(c_grid=(0.1, 1), folds=3, progress=lambda done, total: told.append((done, total))).fit(X, y)
+    classes = len(np.unique(y))
+    assert told == [(3 * (i + 1), 2 * 3 * classes) for i in range(2 * classes)]
+
+
 def test_fewer_groups_than_folds() -> None:
     X, y = blobs(60, 8, 3)
     search = LinearSVMSearch(QUICK, folds=5).fit(X, y, np.arange(60) % 3)
@@ -299,6 +308,6 @@ def test_among_scikit_learns_tools() -> None:
     assert grid.best_score_ > 0.6
     parameters = clone(LinearSVMSearch(QUICK, folds=3)).get_params()
     assert parameters == {
-        "c_grid": QUICK, "folds": 3, "class_weight": "balanced", "normalize": True, "random_state": 0,
+        "c_grid": QUICK, "folds": 3, "class_weight": "balanced", "normalize": True, "random_state": 0, "progress": None,
     }  # fmt: skip
     assert LinearSVMSearch(**parameters).set_params(folds=4).folds == 4

@@ -80,3 +80,11 @@ def test_a_comparison_without_predictions_says_so(gingham: Any, two_runs: tuple[
     refused = gingham("runs", "compare", first, second, "--project", project)
     assert refused.status == 4
     assert "predictions.csv" in refused.err
+
+
+def test_intervals_bear_their_own_level(gingham: Any, finished: Path) -> None:
+    assert "95 % interval" in gingham("runs", "list", "--project", finished).out
+    assert "90 % interval" in gingham("run", "--project", finished, "--evaluation.confidence", "0.9").out
+    mixed = gingham("runs", "list", "--project", finished).out.splitlines()[0]
+    assert mixed.endswith("interval")
+    assert "%" not in mixed

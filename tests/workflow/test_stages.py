@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,25 @@ def test_featurize_hands_over_matrix_paths_labels_and_sides(gingham: Any, finish
     sides = gingham("split", "--project", finished, "--json").json["sides"]
     assert dict(zip(arrays["paths"].tolist(), arrays["splits"].tolist(), strict=True)) == sides
     assert [path.name for path in output.parent.iterdir()] == ["features.npz"]
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "words"),
+    [
+        pytest.param("features.csv", 2, "--output features.npz", id="another kind"),
+        pytest.param("folder.npz", 4, "there is a folder of that name", id="a folder"),
+        pytest.param("file/features.npz", 4, "Cannot write", id="below a file"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    gingham: Any, project: Path, output: str, status: int, words: str
+) -> None:
+    (project / "folder.npz").mkdir()
+    (project / "file").touch()
+    refused = gingham("featurize", "--project", project, "--output", project / output)
+    assert refused.status == status
+    assert words in refused.err
+    assert not (project / ".gingham").exists()
 
 
 def test_the_stages_agree_with_the_run(gingham: Any, finished: Path) -> None:
@@ -83,6 +104,13 @@ def test_init_writes_a_file_and_never_over_another(gingham: Any, tmp_path: Path)
     assert gingham("init", "--project", project).status == 2
     assert snapshot(project) == before
     assert Project(project, environment={}).parameters() != Config()
+
+
+def test_the_command_after_a_sample_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "the sample"
+    monkeypatch.setattr("gingham.collect.sample.render_sample", lambda *_, **__: SimpleNamespace(images={}, size=0))
+    command = Project(tmp_path / "a project").sample(target).command
+    assert shlex.split(command) == ["gingham", "run", str(target), "--project", str(tmp_path / "a project")]
 
 
 def test_doctor_says_what_is_missing_and_loads_no_network(gingham: Any, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def cross_validate(
     shared: Callable[[float], Preconditioner],
     pool: Workers,
     tolerance: float,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Models:
     """Fit all models of a search.
 
@@ -67,6 +68,8 @@ def cross_validate(
     pool : Workers
     tolerance : float
         Relative: certified gap over objective.
+    progress : callable of (done, total), optional
+        Told the models that are fitted, and those to fit.
 
     Returns
     -------
@@ -105,6 +108,8 @@ def cross_validate(
             models.folds[i, :, :, place] = found.weights.reshape(d, F, -1).transpose(1, 0, 2)
             models.objective[i, :, place] = found.objective.reshape(F, -1)
             models.gap[i, :, place] = found.gap.reshape(F, -1)
+            if progress is not None:
+                progress(F * (len(c_grid) * done + (i + 1) * len(bundle)), models.gap.size)
         done += len(bundle)
     return models
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,7 @@ def fit_head(
     normalize: bool,
     wanted_precision: float,
     seed: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> LinearHead:
     """Search C by cross-validation, fit on all training images, calibrate on the out-of-fold scores.
 
@@ -151,6 +152,7 @@ def fit_head(
         Images of one group stay in one fold.
     wanted_precision : float
         Of the answers that are not "not sure".
+    progress : callable of (done, total), optional
 
     Returns
     -------
@@ -170,6 +172,7 @@ def fit_head(
         class_weight=None if class_weight == "none" else class_weight,
         normalize=normalize,
         random_state=seed,
+        progress=progress,
     ).fit(features, labels, groups)
     calibration = search.calibration_
     threshold, coverage = abstention_threshold(calibration.apply(search.oof_scores_), labels, wanted_precision)

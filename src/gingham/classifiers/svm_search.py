@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -61,6 +61,8 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Rows of zeros stay as they are.
     random_state : int
         Seed of the folds.
+    progress : callable of (done, total), optional
+        Called while ``fit`` works, with the fits done and in all.
 
     Attributes
     ----------
@@ -98,12 +100,14 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: str | Mapping[Any, float] | None = "balanced",
         normalize: bool = True,
         random_state: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.c_grid = c_grid
         self.folds = folds
         self.class_weight = class_weight
         self.normalize = normalize
         self.random_state = random_state
+        self.progress = progress
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Choose C and fit.
@@ -156,7 +160,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with workers() as pool:
             rows = Rows(self._prepared(features, order, dtype, pool), label[order], self.fold_[order])
             shared = shared_preconditioner(rows, pool)
-            models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE)
+            models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE, self.progress)
             accuracies = pool.map(lambda folds: _accuracy(out_of_fold_scores(rows, folds), rows), list(models.folds))
             best = int(np.argmax(np.round(accuracies, 12)))
             start = models.folds[best].mean(axis=0)

@@ -67,7 +67,7 @@ def featurize(result: FeaturesResult) -> str:
 def train(result: TrainResult) -> str:
     """Show the accuracy of every C in cross-validation."""
     rows = [
-        (f"{c:g}", f"{accuracy:.1%}", "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
+        (f"{c:g}", _percent(accuracy), "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
     ]
     table = _table(("C", "accuracy in cross-validation", ""), rows)
     return f"Trained on {result.dataset.train:,} images.\n\n{table}\n\n`gingham run` tests it and writes a report."
@@ -110,14 +110,14 @@ def runs(result: RunList) -> str:
         return "\n".join([*result.warnings, "No runs yet. Type `gingham run`."])
     rows = []
     for each in result.runs:
-        record = each.record
-        metrics = record.metrics
-        accuracy = f"{metrics['accuracy']:.1%}" if "accuracy" in metrics else record.status
-        low, high = metrics.get("accuracy_ci") or (None, None)
-        interval = f"{low:.1%} to {high:.1%}" if low is not None else ""
+        record, metrics = each.record, each.record.metrics
+        accuracy = _percent(metrics["accuracy"]) if "accuracy" in metrics else record.status
+        interval = _interval(metrics["accuracy_ci"]) if "accuracy_ci" in metrics else ""
         setup = f"{record.classifier}, {record.backbone} {record.resolution}"
         rows.append((record.run_id, display_path(record.dataset.name), setup, accuracy, interval))
-    table = _table(("run", "dataset", "classifier", "accuracy", "95 % interval"), rows)
+    levels = {float(each.record.metrics["confidence"]) for each in result.runs if "confidence" in each.record.metrics}
+    interval = _level(levels.pop()) if len(levels) == 1 else "interval"
+    table = _table(("run", "dataset", "classifier", "accuracy", interval), rows)
     return "\n".join([table, *(f"Note: {warning}" for warning in result.warnings)])
 
 
@@ -162,12 +162,12 @@ def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
              f"({low * 100:.0f} to {high * 100:.0f})."]  # fmt: skip
     if metrics.train_accuracy is not None:
         lines.append(
-            f"Accuracy {metrics.accuracy:.1%} on the test images, {metrics.train_accuracy:.1%} on the training images; "
-            f"averaged over classes {metrics.class_averaged_accuracy:.1%}."
+            f"Accuracy {_percent(metrics.accuracy)} on the test images, {_percent(metrics.train_accuracy)} on the "
+            f"training images; averaged over classes {_percent(metrics.class_averaged_accuracy)}."
         )
     if metrics.accuracy_without_leaks is not None and metrics.n_without_leaks != metrics.n_test:
         lines.append(
-            f"Without test images that are nearly training images: {metrics.accuracy_without_leaks:.1%} "
+            f"Without test images that are nearly training images: {_percent(metrics.accuracy_without_leaks)} "
             f"of {metrics.n_without_leaks:,}."
         )
     worst = sorted((c for c in classes if metrics.per_class_accuracy.get(c) is not None),
@@ -177,7 +177,7 @@ def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
          _number(metrics.auc.get(c)))
         for c in worst[:20]
     ]  # fmt: skip
-    lines += ["", _table(("class", "accuracy", "95 % interval", "AUC"), rows)]
+    lines += ["", _table(("class", "accuracy", _level(metrics.confidence), "AUC"), rows)]
     if len(worst) > 20:
         lines.append(f"and {len(worst) - 20} classes with higher accuracy; the report shows them.")
     return "\n".join(lines)
@@ -204,7 +204,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    from gingham.evaluate.wording import percent
+
+    return "–" if value is None else percent(value, 1)
 
 
 def _number(value: float | None) -> str:
@@ -212,7 +214,13 @@ def _number(value: float | None) -> str:
 
 
 def _interval(value: tuple[float, float] | None) -> str:
-    return "–" if value is None else f"{value[0]:.1%} to {value[1]:.1%}"
+    from gingham.evaluate.wording import percent_range
+
+    return "–" if value is None else percent_range(value, 1)
+
+
+def _level(confidence: float) -> str:
+    return f"{100 * confidence:g} % interval"
 
 
 def _flat(table: dict[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from gingham.errors import UnavailableError
 
-__all__ = ["TEMPORARY_SUFFIX", "disk_errors", "sync_folder", "write_whole"]
+__all__ = ["TEMPORARY_SUFFIX", "disk_errors", "refuse_unwritable", "sync_folder", "whole_file", "write_whole"]
 
 TEMPORARY_SUFFIX = ".partial"
 
@@ -34,21 +36,21 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file durably under a temporary name, then rename it into place.
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written under a temporary name; at the end it is made durable and renamed into place.
 
     Raises
     ------
     UnavailableError
         Where the disk is full or the folder cannot be written.
     """
-    content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -56,6 +58,28 @@ def write_whole(path: Path, data: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Find out before long work whether a file can be written there.
+
+    Raises
+    ------
+    UnavailableError
+        On a folder of that name, a read-only folder, or one that cannot be made.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", str(path))
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "the folder is read-only", str(path.parent))
 
 
 def sync_folder(folder: Path) -> None:

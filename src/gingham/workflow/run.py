@@ -69,10 +69,14 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     metrics = steps.metrics
     summary = steps.summary()
     featurized, trained = features_result(steps).block(), train_result(steps).block()
+    progress = steps.progress("report") or (lambda _done, _total: None)
     with steps.timed("report"):
+        progress(0, 2)
         _write_report(steps, summary, run_id, began, fingerprints, directory)
+        progress(1, 2)
         backbone = steps.backbone.onnx_model(steps.config.features.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
+        progress(2, 2)
     dataset = summary.to_json()
     return RunRecord(
         run_id=run_id,

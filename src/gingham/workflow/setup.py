@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def sample(
     here = folder.root == Path.cwd()
     return SampleResult(
         directory=target,
-        command="gingham run"
-        + ("" if directory is None else f" {directory}")
-        + ("" if here else f" --project {folder.root}"),
+        command=shlex.join(
+            ["gingham", "run", *([] if directory is None else [str(directory)])]
+            + ([] if here else ["--project", str(folder.root)])
+        ),
         images=sum(summary.images.values()),
         per_class=dict(summary.images),
         megabytes=round(summary.size / 1e6, 1),

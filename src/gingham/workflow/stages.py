@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 
 from gingham.config import Config
-from gingham.project import ProjectFolder, write_whole
+from gingham.errors import UsageError
+from gingham.project import ProjectFolder
+from gingham.project.files import refuse_unwritable, whole_file
 from gingham.records import display_path
 from gingham.workflow.results import EvaluateResult, FeaturesResult, SplitResult, TrainResult
 from gingham.workflow.steps import Progress, Steps
@@ -43,28 +44,40 @@ def featurize(
     """Compute the features of every image, and hand them over where ``output`` names an ``.npz`` file.
 
     The file holds ``features`` float32 [n_images, n_features], ``paths``, ``labels`` and ``splits`` (text, [n_images]).
+    Images that were lost while it worked are not in it; ``dataset.skipped`` of the result lists them.
 
     Raises
     ------
     DataError
         If the images cannot be used.
+    UsageError
+        If ``output`` does not end in ``.npz``.
     UnavailableError
-        If the backbone's weights or its engine are not here.
+        If the backbone's weights or its engine are not here, or ``output`` cannot be written.
     """
+    file = Path(output).expanduser().absolute() if output else None
+    if file is not None:
+        if file.suffix != ".npz":
+            raise UsageError(f"The features are written as an .npz file, not {file.name}. Type: --output features.npz")
+        refuse_unwritable(file)
     with folder.lock("featurize"):
         steps = Steps(folder, config, images, progress)
-        file = Path(output).expanduser().absolute() if output else None
         if file is not None:
-            buffer = io.BytesIO()
-            np.savez(
-                buffer,
-                features=steps.featurized.features,
-                paths=np.array([display_path(item.path) for item in steps.files]),
-                labels=np.array([display_path(item.label) for item in steps.files]),
-                splits=np.array(steps.sides.tolist()),
-            )
-            write_whole(file, buffer.getvalue())
+            _write_features(file, steps)
         return features_result(steps, file)
+
+
+def _write_features(file: Path, steps: Steps) -> None:
+    made = steps.featurized
+    rows = np.flatnonzero(made.ok)
+    with whole_file(file) as stream:
+        np.savez(
+            stream,
+            features=made.features if made.ok.all() else made.features[rows],
+            paths=np.array([display_path(steps.files[row].path) for row in rows]),
+            labels=np.array([display_path(steps.files[row].label) for row in rows]),
+            splits=steps.sides[rows],
+        )
 
 
 def features_result(steps: Steps, output: Path | None = None) -> FeaturesResult:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gingham import __version__
 from gingham.config import Config
 from gingham.curate import (
     LabelConflict,
@@ -298,7 +299,7 @@ class Steps:
         with self.timed("train"):
             content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
             parameters = [settings.model_dump(), self.config.evaluation.wanted_precision, self.config.seed]
-            key = _digest([features.key, content, parameters, self.dataset.classes])
+            key = _digest([__version__, features.key, content, parameters, self.dataset.classes])
             file = self.folder.heads / f"{key}.safetensors"
             if (head := LinearHead.read(file)) is None:
                 head = fit_head(
@@ -312,6 +313,7 @@ class Steps:
                     normalize=settings.normalize,
                     wanted_precision=self.config.evaluation.wanted_precision,
                     seed=self.config.seed,
+                    progress=self.progress("train"),
                 )
                 write_whole(file, head.to_bytes())
             return head
