@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gingham.executors import map_ordered
+from gingham.executors import map_ordered, usable_cpus
 from gingham.features import Engine, featurize, load_backbone, open_engine
-from gingham.features.cpus import usable_cpus
 from gingham.images import network_input, open_bytes
 from gingham.records import InputRecipe, content_hash
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 
-from gingham.classifiers.squared_hinge import Rows
+from gingham.classifiers.problems import Rows
 
 Set = tuple[NDArray[Any], NDArray[Any]]
 

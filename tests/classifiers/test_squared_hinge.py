@@ -22,7 +22,9 @@ from gingham.classifiers.cross_validation import (
     shared_preconditioner,
 )
 from gingham.classifiers.preconditioner import identity_plus, identity_plus_gram
-from gingham.classifiers.squared_hinge import Columns, Rows, Solution, Workers, minimise, workers
+from gingham.classifiers.problems import Columns, Rows, Solution
+from gingham.classifiers.squared_hinge import minimise
+from gingham.classifiers.workers import Workers, workers
 from tests.classifiers.makers import SETS, Set, as_rows, backbone_like, blobs, liblinear, objective
 
 C_GRID = (1e-4, 1e-2, 1.0, 100.0)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus, identity_plus_gram
-from gingham.classifiers.squared_hinge import Columns, Rows, Solution, Workers, minimise
+from gingham.classifiers.problems import Columns, Rows, Solution
+from gingham.classifiers.squared_hinge import minimise
+from gingham.classifiers.workers import Workers
 
 __all__ = ["ClassWeight", "Models", "balanced", "constant", "cross_validate", "fit_all", "out_of_fold_scores"]
 

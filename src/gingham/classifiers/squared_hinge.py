@@ -17,10 +17,7 @@ P is 1-strongly convex, so P(w) - min P <= |∇P(w)|²/2 (here this is also exac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +25,11 @@ from numpy.typing import NDArray
 
 from gingham.classifiers.line_search import minimise_along
 from gingham.classifiers.preconditioner import Preconditioner, identity_plus
+from gingham.classifiers.problems import Columns, Rows, Solution
+from gingham.classifiers.workers import Workers
 from gingham.classifiers.working_set import minimise_over_working_set
 
-__all__ = ["Columns", "Rows", "Solution", "Workers", "minimise", "workers"]
+__all__ = ["minimise"]
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
@@ -42,94 +41,6 @@ _GAP_FLOOR = 1e-12  # of the objective: less is rounding
 _IDLE = 12  # steps in which the smallest gap so far was not halved: rounding allows no better scores
 _SLACK = 0.2  # rows up to this far outside the margin join the working set
 _LARGEST_WORKING_SET = 2500  # rows inside the margin: more make too large a matrix
-
-
-class Workers:
-    """Threads that share the rows, each with a single-threaded BLAS.
-
-    Use :func:`workers` to make one.
-    """
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Return ``[function(item) for item in items]``, computed in parallel."""
-        return list(self._pool.map(function, items))
-
-
-@contextmanager
-def workers(count: int | None = None) -> Iterator[Workers]:
-    """Start ``count`` threads (default: one for each usable core) and hold BLAS to one thread meanwhile."""
-    import joblib  # type: ignore[import-untyped]
-    import scipy.linalg  # noqa: F401  its BLAS must be loaded to be limited
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    count = count or joblib.cpu_count()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
-        yield Workers(pool)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The training rows, in any order (sorted by fold they are fastest).
-
-    Parameters
-    ----------
-    X : array of shape (n, d), float32 or float64
-        The last column is the constant feature of the intercept. Products are computed in its dtype.
-    label : integer array of shape (n,)
-        Class of each row, 0 … K - 1.
-    fold : integer array of shape (n,)
-        Fold in which each row is held out, 0 … F - 1.
-    """
-
-    X: Floats
-    label: Ints
-    fold: Ints
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The problems, one for each column.
-
-    Parameters
-    ----------
-    positive : integer array of shape (P,)
-        The class that is +1; all others are -1.
-    fold : integer array of shape (P,)
-        The fold that is left out; -1 for none.
-    group : integer array of shape (P,)
-        Columns of the same group (0, 1, …) share a preconditioner.
-    cost : float array of shape (F, K, P)
-        2 C s of a row of fold f and class k in column p; 0 where the row takes no part.
-    """
-
-    positive: Ints
-    fold: Ints
-    group: Ints
-    cost: Floats
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What :func:`minimise` found.
-
-    Parameters
-    ----------
-    weights : float64 array of shape (d, P)
-    objective : float64 array of shape (P,)
-        P(w).
-    gap : float64 array of shape (P,)
-        Upper bound of P(w) - min P.
-    preconditioners : list of Preconditioner or None
-        The last one of each group; None where the working set served instead.
-    """
-
-    weights: Floats
-    objective: Floats
-    gap: Floats
-    preconditioners: list[Preconditioner | None]
 
 
 def minimise(

@@ -24,7 +24,8 @@ from gingham.classifiers.cross_validation import (
     shared_preconditioner,
 )
 from gingham.classifiers.folds import stratified_group_folds
-from gingham.classifiers.squared_hinge import Rows, Workers, workers
+from gingham.classifiers.problems import Rows
+from gingham.classifiers.workers import Workers, workers
 from gingham.errors import DataError
 
 __all__ = ["FeatureError", "LinearSVMSearch"]

@@ -1,5 +1,6 @@
 """Where work is done: one signature, several machines to do it on."""
 
+from gingham.executors.cpus import usable_cpus, withheld_cpus
 from gingham.executors.local import map_ordered
 
-__all__ = ["map_ordered"]
+__all__ = ["map_ordered", "usable_cpus", "withheld_cpus"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from gingham.executors.cpus import usable_cpus
 
 __all__ = ["map_ordered"]
 
@@ -53,7 +54,7 @@ def map_ordered(
     ['A', 'B', 'C']
     """
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = usable_cpus()
     if workers < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
     if window is None:

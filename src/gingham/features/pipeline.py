@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gingham.errors import ImageError
-from gingham.executors import map_ordered
+from gingham.executors import map_ordered, usable_cpus
 from gingham.features.backbones import Backbone
 from gingham.features.cache import CacheHits, FeatureCache, key_digest
-from gingham.features.cpus import usable_cpus
 from gingham.features.engines import Engine, open_engine
 from gingham.images import network_input, open_bytes, resampler
 from gingham.records import InputRecipe, Skipped, SkipReason, content_hash

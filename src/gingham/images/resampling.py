@@ -67,7 +67,7 @@ def by_pillow(rgb: RGB, box: Box, width: int, height: int, interpolation: Interp
 
 
 def _by_cykooz(rgb: RGB, box: Box, width: int, height: int, interpolation: Interpolation) -> RGB:
-    import cykooz_resizer as cykooz  # type: ignore[import-untyped]
+    import cykooz_resizer as cykooz
 
     if not hasattr(_thread, "resizer"):
         _thread.resizer = cykooz.Resizer()  # holds buffers: one for each thread

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 
 from gingham.config import Config
 from gingham.errors import GinghamError
+from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder
 from gingham.workflow.results import Diagnosis
 
@@ -57,7 +57,7 @@ def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
     return Diagnosis(
         machine={
             "system": platform.platform(terse=True),
-            "processors": os.cpu_count(),
+            "processors": usable_cpus(),
             "project": str(folder.root),
             "parameters": str(folder.config_file) if folder.config_file.exists() else "defaults (no gingham.toml here)",
         },

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gingham.config import Config, to_toml
 from gingham.errors import UsageError
+from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
 from gingham.workflow.results import InitResult, SampleResult
 from gingham.workflow.steps import Progress
@@ -47,7 +48,7 @@ def sample(
     began = time.perf_counter()
     target = folder.dataset(config.dataset) if directory is None else Path(directory).expanduser().absolute()
     report = (lambda done, total: progress("sample", done, total)) if progress else None
-    summary = render_sample(target, seed=config.seed, workers=os.cpu_count() or 1, progress=report)
+    summary = render_sample(target, seed=config.seed, workers=usable_cpus(), progress=report)
     here = folder.root == Path.cwd()
     return SampleResult(
         directory=target,

@@ -35,6 +35,7 @@ from gingham.curate import (
 )
 from gingham.curate.scan import Dataset, scan
 from gingham.errors import DataError, UsageError
+from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
 from gingham.records import ImageFile, InputRecipe, display_path
 from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
@@ -102,7 +103,7 @@ class Steps:
                 self.root,
                 index.known_files(self.name),
                 max_pixels=self.config.preprocess.max_pixels,
-                workers=os.cpu_count() or 1,
+                workers=usable_cpus(),
                 progress=self.progress("scan"),
                 checkpoint=lambda changed: index.update_files(self.name, changed),
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from gingham.executors import usable_cpus, withheld_cpus
 from gingham.features.backbones import Backbone
-from gingham.features.cpus import usable_cpus, withheld_cpus
 from gingham.features.engines.base import Engine, Images, Rows
 
 __all__ = ["OnnxRuntimeEngine"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gingham.executors import usable_cpus, withheld_cpus
 from gingham.features.backbones import Backbone
-from gingham.features.cpus import usable_cpus, withheld_cpus
 from gingham.features.engines.base import Engine, Images, Rows
 
 __all__ = ["OpenVinoEngine"]

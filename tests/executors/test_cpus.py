@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gingham.features.cpus import usable_cpus
+from gingham.executors.cpus import usable_cpus
 
 HERE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
