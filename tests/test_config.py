@@ -49,8 +49,17 @@ def test_later_sources_win(
     assert load_config(path, environment, overrides).svm.folds == expected
 
 
-def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path) -> None:
-    changed = {
+# Those that exclude another, each with what it needs.
+APART = {
+    "splits.test_files": {},
+    "splits.group_regex": {"splits.group_by": "regex"},
+    "splits.group_csv": {"splits.group_by": "csv"},
+}
+
+
+@pytest.mark.parametrize("apart", ["", *APART])
+def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path, apart: str) -> None:
+    every = {
         "dataset": "images/mine",
         "classifier": "svm",
         "seed": 7,
@@ -81,7 +90,10 @@ def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path)
         "tracking.uri": "sqlite:///x.db",
         "tracking.experiment": "e",
     }
-    assert list(changed) == [parameter.name for parameter in parameters()]
+    assert list(every) == [parameter.name for parameter in parameters()]
+    changed = {name: value for name, value in every.items() if name not in APART}
+    if apart:
+        changed = {apart: every[apart], **APART[apart]}
     from_flags = load_config(NOWHERE, {}, changed)
     variables = {
         f"GINGHAM_{name.upper().replace('.', '__')}": ",".join(map(str, value))
@@ -124,6 +136,21 @@ def test_wrong_parameters_are_refused_in_words(overrides: dict[str, object], mes
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(NOWHERE, {}, overrides)
     assert "It came from the command." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        pytest.param({"file": "a.csv", "test_files": "b.txt"}, "not both", id="two lists"),
+        pytest.param({"group_csv": "g.csv"}, r"no effect.*--splits.group_by csv", id="a file, no grouping by it"),
+        pytest.param({"group_by": "folder", "group_regex": "(a)"}, r"--splits.group_by regex", id="another grouping"),
+        pytest.param({"group_level": 2}, r"--splits.group_by folder", id="a level, no grouping by folder"),
+        pytest.param({"group_by": "csv"}, r"--splits.group_csv groups.csv", id="grouping by no file"),
+    ],
+)
+def test_settings_of_which_one_would_have_no_effect_are_refused(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(NOWHERE, {}, {"splits": overrides})
 
 
 def test_the_message_names_the_source(tmp_path: Path) -> None:

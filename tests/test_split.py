@@ -210,6 +210,33 @@ def test_images_added_move_none_that_was_assigned():
     assert test_shares(files + new, after) == {"a": 0.25, "b": 0.25, "c": 0.25}
 
 
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_class_of_which_one_side_is_left_is_drawn_anew(side):
+    """Images were relabelled into a class of their own, or the others removed."""
+    files, groups = dataset({"a": [1] * 20, "b": [1] * 12, "c": [2] * 4})
+    previous = assigned(files, make_split(files, groups))
+    previous |= {file.content: side for file in files if file.label == "c"}
+    after = make_split(files, groups, previous=previous)
+    assert test_shares(files, after) == {"a": 0.25, "b": 0.25, "c": 0.25}
+    assert all(previous[file.content] == now for file, now in zip(files, after.sides, strict=True) if file.label != "c")
+    (warning,) = after.warnings
+    assert warning.startswith("All images of c had been assigned to one side")
+    again = make_split(files, groups, previous=assigned(files, after))
+    assert (again.sides.tolist(), again.warnings) == (after.sides.tolist(), ())
+
+
+@pytest.mark.parametrize("sizes", [pytest.param([3], id="one group"), pytest.param([1, 1], id="new images")])
+def test_a_class_is_not_drawn_anew_where_that_gains_nothing(sizes):
+    files, groups = dataset({"a": [1] * 20, "b": sizes})
+    split = make_split(files, groups)
+    previous = assigned(files, split)
+    if sizes != [3]:
+        del previous[files[-1].content]
+    after = make_split(files, groups, previous=previous)
+    assert not any("anew" in warning for warning in after.warnings)
+    assert previous.items() <= assigned(files, after).items()
+
+
 def test_new_image_joins_the_side_of_its_group():
     files, groups = dataset({"a": [1] * 20, "b": [1] * 20})
     split = make_split(files, groups)

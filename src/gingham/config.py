@@ -280,12 +280,30 @@ def load_config(
             values[name] = value
             origins[name] = origin
     try:
-        return Config.model_validate(_nest(values))
+        config = Config.model_validate(_nest(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = _dotted(first)
         origin = next((origins[n] for n in origins if n == name or n.startswith(f"{name}.")), "")
         raise ConfigError(explain(first) + (f" It came from {origin}." if origin else "")) from None
+    _refuse_contradictions(config.splits)
+    return config
+
+
+def _refuse_contradictions(splits: Splits) -> None:
+    """Refuse settings of which one would silently have no effect; only file, environment and flags together show it."""
+    if splits.file and splits.test_files:
+        raise ConfigError("Give `splits.file` or `splits.test_files`, not both.")
+    if splits.group_by == "csv" and not splits.group_csv:
+        raise ConfigError("`splits.group_by` is csv, but which file? Type: --splits.group_csv groups.csv")
+    given = {"folder": splits.group_level != 1, "regex": splits.group_regex, "csv": splits.group_csv}
+    names = {"folder": "group_level", "regex": "group_regex", "csv": "group_csv"}
+    for kind, name in names.items():
+        if given[kind] and splits.group_by != kind:
+            raise ConfigError(
+                f'`splits.{name}` has no effect while `splits.group_by` is "{splits.group_by}". '
+                f"Type: --splits.group_by {kind}"
+            )
 
 
 def explain(error: ErrorDetails) -> str:

@@ -193,6 +193,7 @@ class _Draw:
         self._files = files
         self._test_fraction = test_fraction
         self._torn: list[_Group] = []
+        self._redrawn: list[str] = []
         self._kept: dict[int, str] = {}
         self._groups = self._collect(groups, used, seed)
         self._classes: dict[str, _Class] = defaultdict(_Class)
@@ -211,6 +212,11 @@ class _Draw:
     def warnings(self) -> list[str]:
         """Return what the user should know of this draw."""
         warnings = []
+        if self._redrawn:
+            warnings.append(
+                f"All images of {_named(self._redrawn)} had been assigned to one side, so that they could not both "
+                "train and test. They were divided anew."
+            )
         if self._torn:
             examples = _named(min(self._files[i].path for i in group.members) for group in self._torn)
             warnings.append(
@@ -258,7 +264,10 @@ class _Draw:
 
     def _keep(self, previous: Mapping[str, str]) -> None:
         """Leave assigned images where they are, and put their groups' new images beside them."""
+        one_sided = self._one_sided(previous)
         for group in self._groups:
+            if set(group.classes) <= one_sided:
+                continue
             before = {i: previous[self._files[i].content] for i in group.members if self._files[i].content in previous}
             if not before:
                 continue
@@ -271,6 +280,20 @@ class _Draw:
             for i in group.members:
                 if before.get(i, group.side) == _TEST:
                     self._classes[self._files[i].label].test += 1
+
+    def _one_sided(self, previous: Mapping[str, str]) -> set[str]:
+        """Return the classes that must be drawn anew: images were relabelled or removed, and one side is left.
+
+        Only those whose groups allow otherwise, and which have no new image to fill the other side.
+        """
+        sides: dict[str, set[str]] = defaultdict(set)
+        own = Counter(next(iter(group.classes)) for group in self._groups if len(group.classes) == 1)
+        for group in self._groups:
+            for i in group.members:
+                sides[self._files[i].label].add(previous.get(self._files[i].content, "new"))
+        found = {label for label, seen in sides.items() if seen in ({_TRAIN}, {_TEST}) and own[label] > 1}
+        self._redrawn = sorted(found, key=_bytes)
+        return found
 
     def _fill(self) -> None:
         """Put groups into the test set in random order as long as each of their classes has room there.
@@ -374,8 +397,9 @@ def _require_train_and_test(files: Sequence[ImageFile], sides: NDArray[np.str_])
     trained = {file.label for file, side in zip(files, sides.tolist(), strict=True) if side == _TRAIN}
     if untrained := sorted(labels - trained, key=_bytes):
         raise DataError(
-            f"No training image is left of {_named(untrained)}. Add images, or put some of the split's on the training "
-            "side; an image that lies under two classes is used for neither until it is removed from one."
+            f"No training image is left of {_named(untrained)}. Add images that are no copies of others; where a file "
+            "gives the split, put some on the training side; an image that lies under two classes is used for neither "
+            "until it is removed from one."
         )
     if not (sides == _TEST).any():
         raise DataError(

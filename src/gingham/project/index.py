@@ -160,9 +160,9 @@ class Index:
         return dict(self._read("SELECT content, side FROM splits WHERE split = ?", key))
 
     def extend_split(self, key: str, sides: Mapping[str, str]) -> None:
-        """Remember the sides of images that a split assigned; those assigned before keep theirs."""
+        """Remember the sides of images that a split assigned; images that it does not name keep theirs."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO splits VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO splits VALUES (?, ?, ?)",
                 [(key, content, side) for content, side in sides.items()],
             )

@@ -34,7 +34,7 @@ from gingham.curate import (
     read_test_files,
 )
 from gingham.curate.scan import Dataset, scan
-from gingham.errors import DataError, UsageError
+from gingham.errors import DataError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
 from gingham.records import ImageFile, InputRecipe, display_path
@@ -155,8 +155,6 @@ class Steps:
     def split_file(self) -> Path | None:
         """The file that assigns the sides; None where they are drawn."""
         settings = self.config.splits
-        if settings.file and settings.test_files:
-            raise UsageError("Give `splits.file` or `splits.test_files`, not both.")
         if given := settings.file or settings.test_files:
             return self.folder.dataset(given)
         default = self.root / "splits.csv"
@@ -173,7 +171,8 @@ class Steps:
                 read = read_test_files if settings.test_files else read_splits_csv
                 skipped = [item.path for item in self.dataset.skipped]
                 dedicated = read(source, [file.path for file in self.files], skipped=skipped)
-            key = _digest([self.name, self.config.seed, settings.model_dump()])
+            # Not the dataset's name: an image that is moved, its folder renamed, stays on its side.
+            key = _digest([self.config.seed, settings.model_dump(exclude={"file", "test_files"})])
             split = make_split(
                 self.files,
                 groups,
