@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,14 @@ MAX_TEXT = 2**20
 """A compressed text that inflates to more than 1 MiB is taken for a bomb."""
 
 _MAX_INFLATED = 16 * MAX_TEXT
-"""The same for a colour profile, and for all texts of a file together."""
+"""The same for the colour profile and all texts of a file together."""
+
+_STEP = 2**16
+"""Bytes taken in, and given out, at a time while inflating."""
 
 _SIGNATURE = 8
+_HEADER = b"\0\0\0\rIHDR"
+_HEADER_END = 33
 _PASSED_ON = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
@@ -42,19 +48,25 @@ def decode_png(data: bytes, max_pixels: int, _min_side: int | None = None) -> Ra
     Raises
     ------
     ImageError
-        ``truncated`` where IEND or part of a chunk is missing, ``corrupt`` for a wrong checksum,
-        ``too_large`` for more pixels than allowed or text that inflates beyond 1 MiB.
+        ``truncated`` where IEND or part of a chunk is missing, ``corrupt`` for a wrong checksum or where the
+        header is not the first chunk and the only one of its name, ``too_large`` for more pixels than allowed
+        or text that inflates beyond 1 MiB.
     """
     from PIL import PngImagePlugin
 
-    if data[12:16] == b"IHDR" and len(data) >= 24:
-        check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), max_pixels)
+    if not data.startswith(_HEADER[: len(data) - _SIGNATURE], _SIGNATURE):
+        raise ImageError(SkipReason.CORRUPT, "the first chunk is not the header")
+    if len(data) < _HEADER_END:
+        raise ImageError(SkipReason.TRUNCATED, "the file ends in its header")
+    check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), max_pixels)
     notes: list[Note] = []
     exif: bytes | None = None
     kept = [data[:_SIGNATURE]]
-    inflated = 0
+    inflated, profiles = 0, 0
     for name, start, end in _chunks(data):
         body = data[start:end]
+        if name == b"IHDR" and end > _HEADER_END:  # Pillow would believe the last one
+            raise ImageError(SkipReason.CORRUPT, "a second header")
         if name in _PASSED_ON:
             kept.append(data[start - 8 : end + 4])
         elif name == b"eXIf":
@@ -63,22 +75,26 @@ def decode_png(data: bytes, max_pixels: int, _min_side: int | None = None) -> Ra
             notes.append(Note.ANIMATED)
         elif name in (b"zTXt", b"iTXt"):
             inflated += _inflated_text(name, body)
-            if inflated > _MAX_INFLATED:
-                raise _bomb(_MAX_INFLATED)
-        elif name == b"iCCP" and _is_broken_iccp(body):
-            notes.append(Note.BROKEN_ICC)
+        elif name == b"iCCP":
+            profiles += 1
+            if profiles == 1:  # the format allows one
+                size, broken = _inflated_profile(body)
+                inflated += size
+                notes += [Note.BROKEN_ICC] if broken else []
+        if inflated > _MAX_INFLATED:
+            raise _bomb(_MAX_INFLATED)
     image = PngImagePlugin.PngImageFile(BytesIO(b"".join(kept)))
+    check_size(*image.size, max_pixels)
     _narrow_transparency(image, bit_depth=data[24])
     image.load()
-    if _ends_blank(image) and _inflated_size(kept) < _expected_size(data):  # Pillow leaves missing rows black
+    if _ends_blank(image) and _is_short(kept, _expected_size(data)):  # Pillow leaves missing rows black
         raise ImageError(SkipReason.TRUNCATED, "the image data end early")
     rgb, more = load_rgb(image)
     return add_exif(Raster(rgb, rgb.shape[1], rgb.shape[0], notes=notes + more), exif)
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
-    """Return name, start and end of the body of each chunk up to IEND, all checksums right."""
-    found: list[tuple[bytes, int, int]] = []
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Give name, start and end of the body of each chunk up to IEND, its checksum right."""
     at = _SIGNATURE
     while at + 12 <= len(data):
         name, end = data[at + 4 : at + 8], at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -88,9 +104,9 @@ def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
             break
         if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ImageError(SkipReason.CORRUPT, f"wrong checksum in chunk {name!r}")
-        found.append((name, at + 8, end))
+        yield name, at + 8, end
         if name == b"IEND":
-            return found
+            return
         at = end + 4
     raise ImageError(SkipReason.TRUNCATED, "the end chunk is missing")
 
@@ -101,15 +117,14 @@ def _ends_blank(image: Image.Image) -> bool:
     return not np.asarray(image.crop((0, max(0, height - 2), width, height))).any()
 
 
-def _inflated_size(chunks: list[bytes]) -> int:
-    """Return the bytes that the image data of these chunks inflate to."""
-    inflater = zlib.decompressobj()
+def _is_short(chunks: list[bytes], expected: int) -> bool:
+    """Tell whether the image data of these chunks inflate to fewer bytes than expected, inflating no more."""
     size = 0
-    for packed in (chunk[8:-4] for chunk in chunks if chunk[4:8] == b"IDAT"):
-        while packed and not inflater.eof:
-            size += len(inflater.decompress(packed, 1 << 20))
-            packed = inflater.unconsumed_tail
-    return size
+    for step in _inflate(b"".join(chunk[8:-4] for chunk in chunks if chunk[4:8] == b"IDAT")):
+        size += len(step)
+        if size >= expected:
+            return False
+    return True
 
 
 def _expected_size(data: bytes) -> int:
@@ -125,21 +140,42 @@ def _expected_size(data: bytes) -> int:
     return size
 
 
-def _inflate(data: bytes, limit: int) -> bytes:
-    """Inflate at most ``limit`` bytes."""
+def _inflate(packed: bytes) -> Iterator[bytes]:
+    """Inflate in small steps, so that whoever has enough can stop; ``zlib.error`` where the data break off."""
     inflater = zlib.decompressobj()
-    text = inflater.decompress(data, limit)
-    if inflater.unconsumed_tail and not inflater.eof:
-        raise _bomb(limit)
-    return text
+    for at in range(0, len(packed), _STEP):
+        piece, more = packed[at : at + _STEP], True
+        while more:
+            step = inflater.decompress(piece, _STEP)
+            yield step
+            if inflater.eof:
+                return
+            piece, more = inflater.unconsumed_tail, len(step) == _STEP
 
 
 def _bomb(limit: int) -> ImageError:
     return ImageError(SkipReason.TOO_LARGE, f"text or a profile that inflates to more than {limit:,} bytes")
 
 
+def _measure(packed: bytes, limit: int) -> tuple[bytes, int, bool]:
+    """Return the first bytes of what this inflates to, how many there are, and whether it is broken.
+
+    A step that fails counts as a whole one: its work was done.
+    """
+    head, size = b"", 0
+    try:
+        for step in _inflate(packed):
+            head = head or step
+            size += len(step)
+            if size > limit:
+                raise _bomb(limit)
+    except zlib.error:
+        return head, size + _STEP, True
+    return head, size, False
+
+
 def _inflated_text(name: bytes, body: bytes) -> int:
-    """Return the inflated size of a text; one that cannot be inflated is of no interest."""
+    """Return the inflated size of a text, broken or not."""
     _, _, rest = body.partition(b"\0")
     if name == b"zTXt":
         packed = rest[1:]
@@ -147,18 +183,13 @@ def _inflated_text(name: bytes, body: bytes) -> int:
         packed = rest[2:].split(b"\0", 2)[-1]
     else:
         return 0
-    try:
-        return len(_inflate(packed, MAX_TEXT))
-    except zlib.error:
-        return 0
+    return _measure(packed, MAX_TEXT)[1]
 
 
-def _is_broken_iccp(body: bytes) -> bool:
-    try:
-        profile = _inflate(body.partition(b"\0")[2][1:], _MAX_INFLATED)
-    except zlib.error:
-        return True
-    return is_broken_profile(profile, len(profile))
+def _inflated_profile(body: bytes) -> tuple[int, bool]:
+    """Return the inflated size of a colour profile, and whether it is broken."""
+    head, size, broken = _measure(body.partition(b"\0")[2][1:], _MAX_INFLATED)
+    return size, broken or is_broken_profile(head, size)
 
 
 def _narrow_transparency(image: Image.Image, bit_depth: int) -> None:
