@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,18 +56,53 @@ def test_a_side_once_assigned_stays(tmp_path: Path) -> None:
         assert index.split("other") == {}
 
 
-@pytest.mark.parametrize("damage", [b"this is no database", b""], ids=["foreign bytes", "emptied"])
+@pytest.mark.parametrize("damage", [b"this is no database" * 100, b""], ids=["foreign bytes", "emptied"])
 def test_a_damaged_index_is_made_again(tmp_path: Path, damage: bytes) -> None:
     file = tmp_path / "index.sqlite"
     with Index(file) as index:
         index.update_files("d", {GOOD.path: KnownFile("s", GOOD)})
-    file.write_bytes(damage * 100)
-    for suffix in ("-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    file.write_bytes(damage)
     with Index(file) as index:
         assert index.known_files("d") == {}
         index.update_files("d", {GOOD.path: KnownFile("s", GOOD)})
         assert GOOD.path in index.known_files("d")
+
+
+@pytest.mark.parametrize("first", ["read files", "write files", "read split", "write split"])
+def test_a_page_found_damaged_puts_the_index_aside_and_says_whether_the_split_is_lost(
+    tmp_path: Path, first: str
+) -> None:
+    file, aside = tmp_path / "index.sqlite", tmp_path / "index.sqlite.damaged"
+    images = [ImageFile(f"cat/{n:03}.jpg", "cat", f"{n:032}", 1, 1, "PNG") for n in range(150)]
+    known = {image.path: KnownFile("stamp", image) for image in images}
+    sides = {image.content: "train" for image in images}
+    actions: dict[str, Callable[[Index], object]] = {
+        "read files": lambda index: index.known_files("d"),
+        "write files": lambda index: index.update_files("d", known),
+        "read split": lambda index: index.split("k"),
+        "write split": lambda index: index.extend_split("k", {"another": "test"}),
+    }
+    with Index(file) as index:
+        index.update_files("d", known)
+        index.extend_split("k", sides)
+    whole = file.read_bytes()
+    told = set()
+    for start in range(0, len(whole), 4096):
+        file.write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
+        aside.write_text("an older one")
+        with Index(file) as index:
+            for name in sorted(actions, key=lambda name: name != first):
+                actions[name](index)
+            assert index.warning is not None
+            assert str(aside) in index.warning
+            assert aside.read_bytes().count(b"cat/") > 0
+            kept = sides.items() <= index.split("k").items()
+            assert ("The split in it was kept" if kept else "The split in it was lost") in index.warning
+            told.add(kept)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [file.name, aside.name]
+        with Index(file) as index:
+            assert index.warning is None
+    assert told == {True, False}
 
 
 def test_an_index_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
@@ -80,3 +116,4 @@ def test_an_index_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="newer Gingham"):
         Index(file)
     assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
