@@ -118,6 +118,8 @@ class TestOrientation:
     def test_unknown_orientation_is_upright(self) -> None:
         assert decode(jpeg(exif=exif(0))).notes == ()
         assert decode(jpeg(exif=exif(9))).notes == ("broken_exif",)
+        signed = exif(6).replace(struct.pack("<HHI", 0x112, 3, 1), struct.pack("<HHI", 0x112, 8, 1))
+        assert decode(jpeg(exif=signed)).notes == ("broken_exif",)
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_the_box_of_a_reduced_image_turns_with_it(self, orientation: int) -> None:

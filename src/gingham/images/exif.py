@@ -33,7 +33,8 @@ def read_orientation(block: bytes) -> tuple[int, bool]:
     orientation : int
         1 to 8; 1 (upright) where the block says nothing.
     broken : bool
-        True where the first directory cannot be read or points outside the block.
+        True where the first directory cannot be read, points outside the block or states the orientation
+        other than as one whole number from 0 (unknown) to 8.
     """
     if block.startswith(b"Exif\0"):
         block = block[6:]
@@ -52,8 +53,10 @@ def read_orientation(block: bytes) -> tuple[int, bool]:
         size = TYPE_SIZES.get(kind, 0) * n
         if size > 4 and struct.unpack(order + "I", value)[0] + size > len(block):
             broken = True
-        elif tag == _ORIENTATION and n == 1 and kind in (3, 4):
-            (stated,) = struct.unpack(order + ("H2x" if kind == 3 else "I"), value)
+        elif tag == _ORIENTATION:
+            stated = -1
+            if n == 1 and kind in (3, 4):
+                (stated,) = struct.unpack(order + ("H2x" if kind == 3 else "I"), value)
             orientation, broken = (stated, broken) if 1 <= stated <= 8 else (1, broken or stated != 0)
     return orientation, broken
 

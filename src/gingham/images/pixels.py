@@ -22,13 +22,17 @@ _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 _WIDE = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 
 
-def load_rgb(image: Image.Image) -> tuple[RGB, list[Note]]:
+def load_rgb(image: Image.Image, *, white: int = 65_535, inverted: bool = False) -> tuple[RGB, list[Note]]:
     """Decode an opened image fully and bring it to RGB.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Of any mode; 16-bit grey keeps its range, transparent pixels show white.
+    white : int
+        The level of white, where 16-bit grey holds samples of fewer bits.
+    inverted : bool
+        Grey of more than 8 bits has its zero for white.
 
     Returns
     -------
@@ -44,7 +48,8 @@ def load_rgb(image: Image.Image) -> tuple[RGB, list[Note]]:
     """
     image.load()
     if image.mode in _WIDE:
-        return _grey_to_rgb(*_wide_to_uint8(image))
+        grey, notes = _wide_to_uint8(image, white)
+        return np.repeat((~grey if inverted else grey)[..., None], 3, axis=2), notes
     if image.mode in _ALPHA or (image.mode in _OPAQUE and "transparency" in image.info):
         return _over_white(image.convert("RGBA")), []
     if image.mode not in _OPAQUE:
@@ -60,20 +65,16 @@ def _over_white(rgba: Image.Image) -> RGB:
     return np.array(white)
 
 
-def _grey_to_rgb(grey: RGB, notes: list[Note]) -> tuple[RGB, list[Note]]:
-    return np.repeat(grey[..., None], 3, axis=2), notes
-
-
-def _wide_to_uint8(image: Image.Image) -> tuple[RGB, list[Note]]:
+def _wide_to_uint8(image: Image.Image, white_of_16: int) -> tuple[RGB, list[Note]]:
     """Scale grey of more than 8 bits so that white becomes 255.
 
-    The white level is that of the sample type for 16 bits. 32-bit integers and floating point state none:
+    The white level of 16 bits is known. 32-bit integers and floating point state none:
     the smallest usual one (1 for floating point, 255, 65,535) that holds all values is taken, or else the
     largest value; negative values shift the black level.
     """
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        grey = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        grey = ((values.astype(np.uint32) * 255 + white_of_16 // 2) // white_of_16).astype(np.uint8)
         clear = image.info.get("transparency")
         if isinstance(clear, int):
             grey[values == clear] = 255

@@ -21,14 +21,19 @@ from gingham.records import SkipReason
 
 __all__ = ["decode_tiff"]
 
-_WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _ORIENTATION, _PLANAR = 256, 257, 259, 277, 274, 284
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
 _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT, _PROFILE = 278, 322, 323, 34675
 _DATA = ((273, 279), (324, 325))
 """Tags of offset and size: of the strips, of the tiles."""
 
+_POINTERS = {tag for tags in _DATA for tag in tags}
 _SINGLE = {256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 332, 512, 513, 514, 515, 531}
 _ESSENTIAL = _SINGLE | {258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 532}
+_KEPT = _ESSENTIAL | {_ORIENTATION, _PROFILE}
 _MAX_SAMPLES = 6
+_MAX_VALUES = 2**20
+"""Bytes in one entry, those that point at the image data aside: the largest colour map takes 384 KiB."""
+
 _LONG8 = {16, 18}
 """The types of integer that only BigTIFF has, which Pillow reads in one byte order only."""
 
@@ -74,27 +79,30 @@ def decode_tiff(data: bytes, max_pixels: int, _min_side: int | None = None) -> R
     ------
     ImageError
         ``truncated`` where the directory or image data lie beyond the end of the file; ``corrupt`` for
-        entries that contradict each other; ``unsupported_format`` for colour modes that Pillow lacks.
+        entries that contradict each other or hold more than the file; ``unsupported_format`` for colour
+        modes that Pillow lacks.
     """
     from PIL import TiffImagePlugin
 
     layout = _Layout("<" if data[:2] == b"II" else ">", data[2:4] in (b"+\0", b"\0+"))
     entries, following = _directory(data, layout)
-    numbers = {tag: _integer(entries[tag], layout) for tag in _SINGLE | {_ORIENTATION} if tag in entries}
+    numbers = {tag: _integer(entries[tag], layout) for tag in _SINGLE if tag in entries}
     width, height = numbers.get(_WIDTH, 0), numbers.get(_HEIGHT, 0)
     check_size(width, height, max_pixels)
     _check_data(data, layout, entries, numbers, max_pixels)
+    bits = int(_integers(entries[_BITS], layout)[0]) if _BITS in entries else 1
+    inverted = bits > 8 and numbers.get(_PHOTOMETRIC, 0) == 0
+    if inverted:  # Pillow would leave it as it is, or refuse it
+        entries[_PHOTOMETRIC] = _Entry(_PHOTOMETRIC, 3, 1, struct.pack(layout.order + "H", 1))
     clean = _rebuild(data, layout, [entry for tag, entry in sorted(entries.items()) if tag in _ESSENTIAL])
     try:
         image = TiffImagePlugin.TiffImageFile(BytesIO(clean))
     except (SyntaxError, KeyError) as error:  # Pillow's words for a layout that it does not know
         raise ImageError(SkipReason.UNSUPPORTED_FORMAT, f"TIFF of a kind that is not opened ({error})") from error
-    rgb, notes = load_rgb(image)
+    rgb, notes = load_rgb(image, white=2 ** min(bits, 16) - 1, inverted=inverted)
     raster = Raster(rgb, width, height, notes=notes)
-    orientation = numbers.get(_ORIENTATION, 1) or 1
-    if orientation <= 8:
-        raster.orientation = orientation
-    else:
+    raster.orientation, broken = _orientation(entries, layout)
+    if broken:
         raster.notes.append(Note.BROKEN_EXIF)
     if following:
         raster.notes.append(Note.MULTI_PAGE)
@@ -104,7 +112,7 @@ def decode_tiff(data: bytes, max_pixels: int, _min_side: int | None = None) -> R
 
 
 def _directory(data: bytes, layout: _Layout) -> tuple[dict[int, _Entry], int]:
-    """Return the entries of the first directory that lie within the file, and where the next one is."""
+    """Return the entries of the first directory that are of use here, and where the next one is."""
     header = 8 if layout.big else 4
     try:
         (start,) = struct.unpack_from(layout.offset, data, header)
@@ -115,17 +123,24 @@ def _directory(data: bytes, layout: _Layout) -> tuple[dict[int, _Entry], int]:
     except struct.error as error:
         raise ImageError(SkipReason.TRUNCATED, "the directory lies beyond the end of the file") from error
     entries: dict[int, _Entry] = {}
+    kept = 0
     for i in range(count):
         tag, kind, n, raw = struct.unpack_from(layout.entry, data, at + i * size)
+        if tag not in _KEPT or tag in entries:
+            continue
         length = TYPE_SIZES.get(kind, 0) * n
         values = raw[:length]
         if length > len(raw):
             (where,) = struct.unpack(layout.offset, raw)
             values = data[where : where + length]
-        if length and len(values) == length:
-            entries.setdefault(tag, _Entry(tag, kind, n, values))
-        elif tag in _ESSENTIAL:
+        if tag in _ESSENTIAL and not 0 < length == len(values):
             raise ImageError(SkipReason.TRUNCATED, f"entry {tag} lies beyond the end of the file")
+        if tag in _ESSENTIAL - _POINTERS and length > _MAX_VALUES:
+            raise ImageError(SkipReason.CORRUPT, f"entry {tag} has {n:,} values")
+        kept += len(values)
+        if kept > len(data):  # many entries may point at the same bytes
+            raise ImageError(SkipReason.CORRUPT, "its entries hold more bytes than the file")
+        entries[tag] = _Entry(tag, kind, n, values)
     return entries, following
 
 
@@ -140,6 +155,17 @@ def _integer(entry: _Entry, layout: _Layout) -> int:
     if entry.count != 1:
         raise ImageError(SkipReason.CORRUPT, f"entry {entry.tag} has {entry.count} values instead of one")
     return int(_integers(entry, layout)[0])
+
+
+def _orientation(entries: dict[int, _Entry], layout: _Layout) -> tuple[int, bool]:
+    """Return the orientation, 1 (upright) where none can be read, and whether its entry is broken."""
+    if _ORIENTATION not in entries:
+        return 1, False
+    try:
+        stated = _integer(entries[_ORIENTATION], layout)
+    except ImageError:
+        return 1, True
+    return (stated, False) if 1 <= stated <= 8 else (1, stated != 0)
 
 
 def _check_data(
@@ -158,14 +184,15 @@ def _check_data(
     for offset_tag, size_tag in _DATA:
         if offset_tag not in entries:
             continue
+        count = entries[offset_tag].count
+        if not pieces <= count <= pieces * _MAX_SAMPLES:  # each sample may lie in pieces of its own
+            raise ImageError(SkipReason.CORRUPT, f"{count} pieces of image data instead of {pieces}")
         starts = _integers(entries[offset_tag], layout)
-        if len(starts) < pieces:
-            raise ImageError(SkipReason.CORRUPT, f"{len(starts)} pieces of image data instead of {pieces}")
         ends = starts
         if size_tag in entries:
-            sizes = _integers(entries[size_tag], layout)
-            if len(sizes) != len(starts):
+            if entries[size_tag].count != count:
                 raise ImageError(SkipReason.CORRUPT, "pieces of image data without a size")
+            sizes = _integers(entries[size_tag], layout)
             ends = starts + np.minimum(sizes, np.uint64(2**48))
         if np.minimum(starts, np.uint64(2**48)).max() >= len(data) or ends.max() > len(data):
             raise ImageError(SkipReason.TRUNCATED, "image data lie beyond the end of the file")
