@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 import gingham
-from gingham import DataError, GinghamError, Predictor, UnavailableError
+from gingham import DataError, GinghamError, Predictor, UnavailableError, UsageError
 from tests.images.makers import bad_files, good_files
 
 
@@ -58,16 +61,21 @@ def test_a_bad_file_costs_only_its_own_answer(predictor: Predictor, tmp_path: Pa
         assert answer.error is None or not answer.sure
 
 
+def test_a_path_that_is_mistyped_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
+    (answer,) = predictor.predict([tmp_path / "nix.jpg"])
+    assert answer.error == "vanished: there is no such file"
+
+
 def test_below_the_threshold_it_is_not_sure(model: Path, untouched_run: Path, tmp_path: Path) -> None:
     images = sorted((untouched_run / "images/textures").glob("*/*"))
-    for threshold in (None, 0.0, 0.7, 1.1):
+    for threshold in (None, 0.0, 0.7, 1.0):
         changed = onnx.load(model)
         info = json.loads(changed.metadata_props[0].value) | {"threshold": threshold}
         changed.metadata_props[0].value = json.dumps(info)
         onnx.save(changed, tmp_path / "changed.onnx")
         for answer in gingham.load(tmp_path / "changed.onnx").predict(images):
             assert answer.probability is not None
-            assert answer.sure == (threshold is None or answer.probability >= threshold)
+            assert answer.sure == (threshold is not None and answer.probability >= threshold)
 
 
 def test_a_missing_model(tmp_path: Path) -> None:
@@ -82,14 +90,59 @@ def foreign() -> bytes:
     return bytes(helper.make_model(helper.make_graph([node], "g", [shape[0]], [shape[1]])).SerializeToString())
 
 
-def external(whole: bytes) -> bytes:
-    """The same model, one of whose weights is said to lie in another file."""
-    model = onnx.load_model_from_string(whole)
-    tensor = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+def outside(tensor: TensorProto) -> TensorProto:
+    """The same tensor, said to lie in another file."""
     tensor.data_location = TensorProto.EXTERNAL
     tensor.ClearField("raw_data")
     tensor.external_data.add(key="location", value="/etc/passwd")
-    return bytes(model.SerializeToString())
+    return tensor
+
+
+def an_external(place: Callable[[onnx.ModelProto, TensorProto], None]) -> Callable[[bytes], bytes]:
+    """Put a tensor that lies in another file at some place of a model."""
+
+    def change(whole: bytes) -> bytes:
+        model = onnx.load_model_from_string(whole)
+        place(model, outside(numpy_helper.from_array(np.zeros(3, np.float32), "elsewhere")))
+        return bytes(model.SerializeToString())
+
+    return change
+
+
+def in_a_weight(model: onnx.ModelProto, _: TensorProto) -> None:
+    outside(max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data)))
+
+
+def constant(tensor: TensorProto) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [tensor.name], value=tensor)
+
+
+def in_a_node(model: onnx.ModelProto, tensor: TensorProto) -> None:
+    """Instead of the weight that it is."""
+    (place,) = (i for i, weight in enumerate(model.graph.initializer) if weight.name == "head.intercept")
+    del model.graph.initializer[place]
+    tensor.name = "head.intercept"
+    model.graph.node.insert(0, constant(tensor))
+
+
+def in_a_subgraph(model: onnx.ModelProto, tensor: TensorProto) -> None:
+    branch = helper.make_graph([constant(tensor)], "branch", [], [])
+    model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
+
+
+def in_a_weight_of_a_subgraph(model: onnx.ModelProto, tensor: TensorProto) -> None:
+    branch = helper.make_graph([], "branch", [], [], initializer=[tensor])
+    model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
+
+
+def in_a_function(model: onnx.ModelProto, tensor: TensorProto) -> None:
+    function = helper.make_function("own", "f", [], [tensor.name], [constant(tensor)], model.opset_import)
+    model.functions.append(function)
+
+
+def in_a_sparse_weight(model: onnx.ModelProto, tensor: TensorProto) -> None:
+    where = numpy_helper.from_array(np.arange(3), "where")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(tensor, where, [9]))
 
 
 def changed_description(text: str) -> Callable[[bytes], bytes]:
@@ -99,6 +152,33 @@ def changed_description(text: str) -> Callable[[bytes], bytes]:
         return bytes(model.SerializeToString())
 
     return change
+
+
+def described(**changes: Any) -> Callable[[bytes], bytes]:
+    def change(whole: bytes) -> bytes:
+        info = json.loads(onnx.load_model_from_string(whole).metadata_props[0].value)
+        return changed_description(json.dumps(info | changes))(whole)
+
+    return change
+
+
+def renamed(old: str, new: str) -> Callable[[bytes], bytes]:
+    def change(whole: bytes) -> bytes:
+        model = onnx.load_model_from_string(whole)
+        for output in model.graph.output:
+            output.name = output.name.replace(old, new)
+        for node in model.graph.node:
+            node.output[:] = [name.replace(old, new) for name in node.output]
+        return bytes(model.SerializeToString())
+
+    return change
+
+
+def of_floats(whole: bytes) -> bytes:
+    """The same model, for images of another type."""
+    model = onnx.load_model_from_string(whole)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    return bytes(model.SerializeToString())
 
 
 def without_weights(whole: bytes) -> bytes:
@@ -116,9 +196,29 @@ def without_weights(whole: bytes) -> bytes:
         pytest.param(lambda whole: whole[: len(whole) // 2], "", id="truncated"),
         pytest.param(lambda whole: whole[:-20], "", id="truncated a little"),
         pytest.param(lambda _: foreign(), "not written by Gingham", id="foreign"),
-        pytest.param(external, "another file", id="external data"),
+        pytest.param(an_external(in_a_weight), "another file", id="external data"),
+        pytest.param(an_external(in_a_node), "another file", id="external data in a node"),
+        pytest.param(an_external(in_a_subgraph), "another file", id="external data in a subgraph"),
+        pytest.param(an_external(in_a_weight_of_a_subgraph), "another file", id="external weight of a subgraph"),
+        pytest.param(an_external(in_a_function), "another file", id="external data in a function"),
+        pytest.param(an_external(in_a_sparse_weight), "another file", id="external data in a sparse weight"),
         pytest.param(changed_description("{"), "damaged", id="description is no JSON"),
         pytest.param(changed_description("{}"), "damaged", id="description is empty"),
+        pytest.param(described(labels=["a", "b"]), r"2 labels .*probabilities", id="too few labels"),
+        pytest.param(described(labels=list("abcd")), r"4 labels .*probabilities", id="too many labels"),
+        pytest.param(described(labels=list("aba")), "labels: .*a label comes twice", id="a label twice"),
+        pytest.param(described(labels="abc"), "labels: ", id="labels are one text"),
+        pytest.param(described(resolution=256), "a resolution of 256 .*images", id="another resolution"),
+        pytest.param(described(resolution=0), "resolution: .*greater", id="no resolution"),
+        pytest.param(described(fit="stretch"), "fit: .*'crop' or 'squash'", id="unknown fit"),
+        pytest.param(described(interpolation="sinc"), "interpolation: .*'bicubic'", id="unknown interpolation"),
+        pytest.param(described(crop_fraction=0), "crop_fraction: .*greater", id="no crop"),
+        pytest.param(described(crop_fraction=1.5), "crop_fraction: .*less", id="more than the image"),
+        pytest.param(described(threshold=1.1), "threshold: .*less", id="a threshold above 1"),
+        pytest.param(described(threshold=-0.1), "threshold: .*greater", id="a threshold below 0"),
+        pytest.param(described(threshold=float("nan")), "threshold: ", id="a threshold that is no number"),
+        pytest.param(renamed("probabilities", "chances"), "no probabilities", id="without its output"),
+        pytest.param(of_floats, "f32, not u8|cannot be run", id="of floats"),
         pytest.param(without_weights, "cannot be run", id="without weights"),
     ],
 )
@@ -157,3 +257,45 @@ def test_paths_of_any_kind(predictor: Predictor, untouched_run: Path) -> None:
     image: Any = next((untouched_run / "images/textures").glob("*/*"))
     first, second = predictor.predict([image, str(image)])
     assert first == second
+    assert first.error is None
+    assert predictor.predict(image) == predictor.predict(str(image)) == predictor.predict(iter([image])) == [first]
+
+
+@pytest.mark.parametrize(
+    ("images", "kind"),
+    [
+        pytest.param(Image.new("RGB", (8, 8)), "Image", id="a picture"),
+        pytest.param([Image.new("RGB", (8, 8))], "Image", id="a list of pictures"),
+        pytest.param(np.zeros((96, 96, 3), np.uint8), "ndarray", id="an array"),
+        pytest.param(np.zeros(()), "ndarray", id="a number as an array"),
+        pytest.param(["a.jpg", None], "NoneType", id="nothing among paths"),
+        pytest.param([b"\xff\xd8"], "bytes", id="the bytes of a file"),
+        pytest.param(7, "int", id="a number"),
+    ],
+)
+def test_what_is_no_path_is_refused(predictor: Predictor, images: Any, kind: str) -> None:
+    with pytest.raises(UsageError, match=rf"takes paths of image files, one or many, not {kind}: .*\(n, 96, 96, 3\)"):
+        predictor.predict(images)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        pytest.param(np.zeros((2, 95, 96, 3), np.uint8), id="another size"),
+        pytest.param(np.zeros((96, 96, 3), np.uint8), id="one picture"),
+        pytest.param(np.zeros((2, 96, 96, 3)), id="floats"),
+        pytest.param(["a.jpg"], id="paths"),
+    ],
+)
+def test_squares_of_another_kind_are_refused(predictor: Predictor, inputs: Any) -> None:
+    with pytest.raises(UsageError, match=r"takes uint8 of shape \(n, 96, 96, 3\), not "):
+        predictor.predict_proba(inputs)
+
+
+def test_threads_may_share_it(predictor: Predictor) -> None:
+    inputs = np.random.default_rng(0).integers(0, 256, (4, 5, 96, 96, 3), np.uint8)
+    expected = [predictor.predict_proba(part) for part in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for found, alone in zip(pool.map(predictor.predict_proba, inputs), expected, strict=True):
+                np.testing.assert_array_equal(found, alone)

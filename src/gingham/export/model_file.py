@@ -11,10 +11,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gingham.errors import DataError
-from gingham.records import InputRecipe
+from gingham.records import Fit, InputRecipe, Interpolation
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -43,17 +43,22 @@ class ModelInfo(BaseModel):
     metrics : dict
         Accuracy and its interval on the test images, and more.
     versions : dict of str to str
+
+    Raises
+    ------
+    pydantic.ValidationError
+        For a value out of its range. :meth:`of` says it as a ``DataError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     format_version: int = 1
-    labels: tuple[str, ...]
-    resolution: int
-    fit: str
-    crop_fraction: float
-    interpolation: str
-    threshold: float | None = None
+    labels: tuple[str, ...] = Field(min_length=2)
+    resolution: int = Field(ge=1)
+    fit: Fit
+    crop_fraction: float = Field(gt=0, le=1)
+    interpolation: Interpolation
+    threshold: float | None = Field(default=None, ge=0, le=1)
     classifier: str = "svm"
     backbone: str
     run_id: str = ""
@@ -63,11 +68,17 @@ class ModelInfo(BaseModel):
     metrics: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
+    @field_validator("labels")
+    @classmethod
+    def _all_different(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("a label comes twice")
+        return labels
+
     @property
     def recipe(self) -> InputRecipe:
         """How an image becomes the input."""
-        names = ("resolution", "fit", "crop_fraction", "interpolation")
-        return InputRecipe(**{name: getattr(self, name) for name in names})
+        return InputRecipe(self.resolution, self.fit, self.crop_fraction, self.interpolation)
 
     @classmethod
     def of(cls, model: ModelProto) -> ModelInfo:
@@ -76,7 +87,7 @@ class ModelInfo(BaseModel):
         Raises
         ------
         DataError
-            If the model was not written by Gingham.
+            If the model was not written by Gingham, or its description is damaged.
         """
         text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
         if text is None:
@@ -84,8 +95,10 @@ class ModelInfo(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
             raise DataError(
-                f"The description inside this model file is damaged: {error.errors()[0]['msg']}."
+                f"The description inside this model file is damaged: {place}{': ' if place else ''}{first['msg']}."
             ) from error
 
 
