@@ -24,7 +24,15 @@ _REDUCTIONS = (8, 4, 2)
 """The factors whose inverse DCT is vectorised; those between cost more than the full size does."""
 
 _MAX_SCANS = 500
-"""The limit that libjpeg-turbo's authors give against progressive files made to take for ever."""
+"""The limit that libjpeg-turbo's authors give against files made to take for ever."""
+
+_ALWAYS_SCANS = 32
+"""What a file of any size may have. Encoders write 10 for colour and 18 for CMYK, optimisers up to about 25."""
+
+_SCANNED_PIXELS = 2**31
+"""Beyond that, the pixels of all scans together: they take 3 seconds a colour."""
+
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker")
 _HARMLESS = re.compile(r"thumbnail|JFIF|color transform|Inconsistent progression|Invalid SOS parameters")
@@ -137,7 +145,8 @@ def decode_jpeg(data: bytes, max_pixels: int, min_side: int | None = None) -> Ra
     Raises
     ------
     ImageError
-        ``truncated`` also where only the end marker is missing.
+        ``truncated`` also where only the end marker is missing; ``corrupt`` also for more scans than 500, or
+        than 32 where they would take long.
     """
     header = read_header(data)
     check_size(header.width, header.height, max_pixels)
@@ -160,8 +169,25 @@ def _require_decodable(header: JpegHeader, data: bytes) -> None:
         )
     if header.components not in (1, 3, 4):
         raise ImageError(SkipReason.UNSUPPORTED_FORMAT, f"JPEG with {header.components} components")
-    if header.process in (0xC2, 0xCA) and data.count(b"\xff\xda", header.scan) > _MAX_SCANS:
-        raise ImageError(SkipReason.CORRUPT, f"a progressive JPEG of more than {_MAX_SCANS} scans")
+    pixels = header.width * header.height
+    allowed = max(_ALWAYS_SCANS, min(_MAX_SCANS, _SCANNED_PIXELS // pixels))
+    if _has_more_scans(data, header, allowed):
+        raise ImageError(
+            SkipReason.CORRUPT, f"more than {allowed} scans over {pixels:,} pixels; real files have about 10"
+        )
+
+
+def _has_more_scans(data: bytes, header: JpegHeader, allowed: int) -> bool:
+    """Tell whether more scans than allowed lie before the end marker."""
+    if data.count(b"\xff\xda", header.scan) <= allowed:  # quick; counts what follows the image as well
+        return False
+    at, scans = header.scan, 0
+    while (marker := _MARKER.search(data, at)) and marker[0] != b"\xff\xd9":
+        scans += marker[0] == b"\xff\xda"
+        if scans > allowed:
+            return True
+        at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2], "big"))
+    return False
 
 
 def _decode_pixels(data: bytes, header: JpegHeader, reduction: int) -> Raster:
