@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gingham.tracking import RunRecord
+from gingham.tracking import RunRecord, masked_parameters
 
 MakeRecord = Callable[..., RunRecord]
 
@@ -109,14 +109,14 @@ def test_times_are_utc(make_record: MakeRecord) -> None:
 
 
 def test_it_holds_no_secret(make_record: MakeRecord) -> None:
-    text = make_record(
-        parameters={
-            "tracking": {"uri": "https://ann:s3cret@mlflow.example/"},
-            "service": {"token": "s3cret", "port": 80},
-            "collection": {"flickr_api_key": "s3cret"},
-        },
-        warnings=("no answer from postgresql://ann:s3cret@db/x",),
-    ).to_json()
+    given = {
+        "tracking": {"uri": "https://ann:s3cret@mlflow.example/?sig=s3cret"},
+        "service": {"token": "s3cret", "credential": "s3cret", "port": 80},
+        "collection": {"flickr_api_key": "s3cret"},
+    }
+    text = make_record(parameters=given, warnings=("no answer from postgresql://ann:s3cret@db/x",)).to_json()
     assert "s3cret" not in text
-    assert json.loads(text)["parameters"]["tracking"]["uri"] == "https://***@mlflow.example/"
-    assert json.loads(text)["parameters"]["service"] == {"token": "***", "port": 80}
+    kept = json.loads(text)["parameters"]
+    assert kept["tracking"]["uri"] == "https://***@mlflow.example/?sig=***"
+    assert kept["service"] == {"token": "***", "credential": "***", "port": 80}
+    assert masked_parameters(given) == kept, "so that a page shows the same"

@@ -1,7 +1,7 @@
 """Run history: what every training was made of and what came out, kept in the project and mirrored to MLflow."""
 
 from gingham.tracking.mirror import mirror_run
-from gingham.tracking.record import DatasetBlock, FeaturizeBlock, RunRecord, SkippedEntry, SvmBlock
+from gingham.tracking.record import DatasetBlock, FeaturizeBlock, RunRecord, SkippedEntry, SvmBlock, masked_parameters
 from gingham.tracking.store import RunListing, RunStore, RunSummary, StagedRun
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "SkippedEntry",
     "StagedRun",
     "SvmBlock",
+    "masked_parameters",
     "mirror_run",
 ]

@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from gingham.tracking.masking import mask_secrets
+from gingham.tracking.masking import mask_secrets, secrets_of
 from gingham.tracking.record import RunRecord
 
 __all__ = ["mirror_run"]
@@ -102,11 +101,7 @@ def _sentence(problem: str, tracking_uri: str) -> str:
     return text[:400].rstrip(". ") + "."
 
 
-def _secrets(tracking_uri: str) -> list[str]:
-    """Return what must not be seen in a message: as it stands in the address, and decoded."""
-    try:
-        password = urlsplit(tracking_uri).password or ""
-    except ValueError:  # no address at all
-        password = ""
-    environment = [os.environ.get(name, "") for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")]
-    return [secret for secret in (password, unquote(password), *environment) if secret]
+def _secrets(tracking_uri: str) -> set[str]:
+    """Return what must not be seen in a message."""
+    environment = {os.environ.get(name, "") for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")}
+    return environment | secrets_of(tracking_uri)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gingham.tracking.masking import MASK, is_secret_name, mask_secrets
 
-__all__ = ["RUN_ID", "DatasetBlock", "FeaturizeBlock", "RunRecord", "SkippedEntry", "SvmBlock"]
+__all__ = ["RUN_ID", "DatasetBlock", "FeaturizeBlock", "RunRecord", "SkippedEntry", "SvmBlock", "masked_parameters"]
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -192,7 +192,10 @@ class RunRecord(_Block):
     def _only_json(cls, fields: Any) -> Any:
         if not isinstance(fields, Mapping):
             return fields
-        return {key: _json_value(value, masked=key == "parameters") for key, value in fields.items()}
+        return {
+            key: masked_parameters(value) if key == "parameters" and isinstance(value, Mapping) else _json_value(value)
+            for key, value in fields.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values; a superset of what `gingham run --json` promises."""
@@ -212,6 +215,22 @@ class RunRecord(_Block):
             If the text is not JSON, or not the record of a run.
         """
         return cls.model_validate_json(text, extra="ignore")
+
+
+def masked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested parameters as the record of a run keeps them: JSON values, without passwords and tokens.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Nested as in ``gingham.toml``.
+
+    Examples
+    --------
+    >>> masked_parameters({"seed": 0, "tracking": {"uri": "https://ann:s3cret@mlflow.example/"}, "api_key": "s3cret"})
+    {'seed': 0, 'tracking': {'uri': 'https://***@mlflow.example/'}, 'api_key': '***'}
+    """
+    return {**_json_value(parameters, masked=True)}
 
 
 def _json_value(value: Any, *, masked: bool = False) -> Any:
