@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +18,7 @@ from gingham.curate.scan import Scan, list_files, scan
 from gingham.errors import DataError
 from gingham.project import KnownFile
 from gingham.records import ImageFile, Skipped, content_hash
+from gingham.workflow.steps import _refuse_hopeless
 from tests.images.makers import bad_files, jpeg, odd_files, png
 from tests.textures import texture_bytes
 
@@ -119,6 +122,7 @@ def link_to_outside(path: Path, outside: Path) -> None:
         pytest.param(link("x.jpg"), "broken_link", id="link to itself"),
         pytest.param(link("../cat"), None, id="link to a folder inside"),
         pytest.param(link("../cat/1.jpg"), None, id="link to a file inside"),
+        pytest.param(link("."), "broken_link", id="link to the folder that it is in"),
         pytest.param(link(".."), "broken_link", id="link to a folder that holds it"),
         pytest.param(link_to_outside, "outside_root", id="link to a folder outside"),
         pytest.param(
@@ -136,6 +140,85 @@ def test_what_is_no_ordinary_file(
     found = look(root).dataset
     assert [(item.path, item.reason) for item in found.skipped] == ([("dog/x.jpg", reason)] if reason else [])
     assert {"cat/1.jpg", "dog/1.jpg"} <= {file.path for file in found.files}
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(link("/nowhere/mounted"), "broken_link", id="link to nothing: a disk that is not mounted"),
+        pytest.param(link("x.jpg"), "broken_link", id="link to itself"),
+        pytest.param(link("."), "broken_link", id="link to the dataset"),
+        pytest.param(link_to_outside, "outside_root", id="link to a folder outside"),
+    ],
+)
+def test_a_class_that_leads_nowhere_is_a_class_left_out_with_its_reason(
+    root: Path, tmp_path: Path, make: Callable[[Path, Path], object], reason: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    make(root / "x.jpg", tmp_path / "outside")
+    found = look(root).dataset
+    assert found.classes == ("cat", "dog", "x.jpg")
+    assert [(item.path, item.reason) for item in found.skipped] == [("x.jpg", reason)]
+    with pytest.raises(DataError, match=rf"The class x\.jpg .* no readable image \(1 skipped as {reason}\)"):
+        _refuse_hopeless(found)
+
+
+def test_a_link_to_a_file_beside_the_classes_is_no_class(root: Path) -> None:
+    (root / "splits.csv").symlink_to("cat/1.jpg")
+    assert list_files(root)[0] == ("cat", "dog")
+
+
+@pytest.mark.timeout(20)
+def test_folders_that_link_to_each_other_are_visited_once_in_each_class(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(8)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").touch()
+        for other in names:
+            if other != name:
+                (tmp_path / name / f"to {other}").symlink_to(f"../{other}")
+    classes, paths, skipped = list_files(tmp_path)
+    assert classes == tuple(names)
+    assert len(paths) == 8 * 8
+    assert {item.reason for item in skipped} == {"broken_link"}
+    assert len(skipped) == 8 * (8 * 7 - 7)  # in each class all links but the seven that were followed
+
+
+def test_a_folder_is_listed_under_its_own_path_rather_than_that_of_a_link_to_it(tmp_path: Path) -> None:
+    (tmp_path / "cat/sub/deep").mkdir(parents=True)
+    (tmp_path / "cat/sub/deep/1.jpg").touch()
+    (tmp_path / "cat/alias").symlink_to("sub")
+    (tmp_path / "cat/other").symlink_to("sub/deep")
+    _, paths, skipped = list_files(tmp_path)
+    assert paths == ["cat/sub/deep/1.jpg"]
+    assert [(item.path, item.detail) for item in skipped] == [
+        ("cat/alias", "a folder that its class holds already"),
+        ("cat/other", "a folder that its class holds already"),
+    ]
+
+
+def test_folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path) -> None:
+    deepest = tmp_path / "cat" / "/".join("d" * 200)
+    deepest.mkdir(parents=True)
+    (deepest / "1.jpg").touch()
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        found = list_files(tmp_path)
+    finally:
+        sys.setrecursionlimit(usual)
+    assert found == (("cat",), ["cat" + "/d" * 200 + "/1.jpg"], [])
+
+
+def test_images_and_what_is_left_out_are_sorted_by_bytes(tmp_path: Path) -> None:
+    for name in ("b/x/1.jpg", "b/x.jpg", "b/z.jpg", "b/\ue000.jpg", "b/\U0001f600.jpg", os.fsdecode(b"b/\xff.jpg")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b/out").symlink_to("/")
+    paths = list_files(tmp_path)[1]
+    assert paths == sorted(paths, key=os.fsencode)
+    skipped = [item.path for item in look(tmp_path).dataset.skipped]
+    assert skipped == sorted([*paths, "b/out"], key=os.fsencode)
 
 
 def test_a_dataset_that_is_itself_a_link(root: Path, tmp_path: Path) -> None:

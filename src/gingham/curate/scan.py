@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +32,11 @@ class Dataset:
     ----------
     root : Path
     classes : tuple of str
-        Names of the sub-folders of ``root``, sorted; a class may have no readable image.
+        Names of the sub-folders of ``root``, sorted by bytes; a class may have no readable image.
     files : tuple of ImageFile
-        Every readable image, sorted by path.
+        Every readable image, sorted by the bytes of its path.
     skipped : tuple of Skipped
-        Every file that was left out, sorted by path.
+        Every file or folder that was left out, sorted likewise.
     """
 
     root: Path
@@ -66,7 +67,8 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
     """Walk a dataset. A class is a folder directly in ``root``; files at any depth below it belong to it.
 
     Hidden files and folders and what operating systems strew (``Thumbs.db``, ``__MACOSX``, …) are passed over, and
-    so are files directly in ``root``, which have no class. Links to folders are followed inside ``root`` only.
+    so are files directly in ``root``, which have no class. Links to folders are followed inside ``root`` only, and to
+    each folder once in a class. A link directly in ``root`` that leads nowhere is a class that cannot be read.
 
     Returns
     -------
@@ -74,7 +76,8 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
     paths : list of str
         Relative to ``root``, ``/``-separated, sorted by their bytes.
     skipped : list of Skipped
-        Linked folders that lead outside ``root``, nowhere, or back to themselves.
+        Folders that cannot be listed, and linked ones that lead outside ``root``, nowhere, or where the class has
+        been already; sorted by the bytes of their paths.
 
     Raises
     ------
@@ -88,41 +91,57 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
             f"The images folder {display_path(str(root))} {state}.{did_you_mean(root.name, siblings)} It must hold one "
             "sub-folder of images per class. `gingham sample` makes one to try; `gingham run FOLDER` uses your own."
         )
-    real_root = root.resolve()
+    real_root = os.path.realpath(root)
     classes: list[str] = []
     paths: list[str] = []
     skipped: list[Skipped] = []
+    for entry in _entries(real_root, "", skipped):
+        if _is_folder(entry) and entry.name.lower() not in IGNORED_FOLDERS:
+            _walk_class(entry, real_root, paths, skipped)
+        elif entry.is_symlink() and not _leads_somewhere(entry):  # perhaps a class on a disk that is not mounted
+            skipped.append(Skipped(entry.name, SkipReason.BROKEN_LINK, "a link that leads nowhere"))
+        else:
+            continue
+        classes.append(entry.name)
+    paths.sort(key=os.fsencode)
+    return tuple(classes), paths, sorted(skipped, key=_bytes_of_path)
 
-    def walk(folder: Path, prefix: str, ancestors: tuple[Path, ...]) -> None:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
-        except OSError as error:
-            skipped.append(Skipped(prefix.rstrip("/"), SkipReason.UNREADABLE, error.strerror or "cannot be listed"))
-            return
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") or name.lower() in IGNORED_FILES:
-                continue
-            if not _is_folder(entry):
-                if prefix:
-                    paths.append(prefix + name)
-                continue
-            if name.lower() in IGNORED_FOLDERS:
-                continue
-            if not prefix:
-                classes.append(name)
-            target = Path(entry.path).resolve() if entry.is_symlink() else ancestors[-1] / name
-            if not target.is_relative_to(real_root):
-                skipped.append(
-                    Skipped(prefix + name, SkipReason.OUTSIDE_ROOT, "a link to a folder outside the dataset")
-                )
-            elif target in ancestors:
-                skipped.append(Skipped(prefix + name, SkipReason.BROKEN_LINK, "a link to a folder that holds it"))
-            else:
-                walk(Path(entry.path), f"{prefix}{name}/", (*ancestors, target))
 
-    walk(root, "", (real_root,))
-    return tuple(classes), paths, skipped
+def _walk_class(top: os.DirEntry[str], real_root: str, paths: list[str], skipped: list[Skipped]) -> None:
+    """Add what one class holds; each folder once, under its own path before that of any link to it."""
+    seen = {real_root}
+    waiting = deque([(top.name, top.path, top.is_symlink())])
+    while waiting:
+        path, place, linked = waiting.popleft()
+        folder = os.path.realpath(place) if linked else place
+        if linked and not Path(folder).is_relative_to(real_root):
+            skipped.append(Skipped(path, SkipReason.OUTSIDE_ROOT, "a link to a folder outside the dataset"))
+        elif folder in seen:
+            holds_it = linked and Path(place).is_relative_to(folder)
+            detail = "a link to a folder that holds it" if holds_it else "a folder that its class holds already"
+            skipped.append(Skipped(path, SkipReason.BROKEN_LINK, detail))
+        else:
+            seen.add(folder)
+            for entry in _entries(folder, path, skipped):
+                if not _is_folder(entry):
+                    paths.append(f"{path}/{entry.name}")
+                elif entry.name.lower() not in IGNORED_FOLDERS:
+                    link = entry.is_symlink()
+                    (waiting.append if link else waiting.appendleft)((f"{path}/{entry.name}", entry.path, link))
+
+
+def _entries(folder: str, path: str, skipped: list[Skipped]) -> list[os.DirEntry[str]]:
+    """List a folder, sorted by bytes, without what is hidden or strewn by systems."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        skipped.append(Skipped(path, SkipReason.UNREADABLE, error.strerror or "cannot be listed"))
+        return []
+    return [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in IGNORED_FILES]
+
+
+def _bytes_of_path(item: Skipped) -> bytes:
+    return os.fsencode(item.path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -130,6 +149,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself; whoever reads it as a file finds out
         return False
+
+
+def _leads_somewhere(link: os.DirEntry[str]) -> bool:
+    try:
+        link.stat()
+    except OSError:
+        return False
+    return True
 
 
 def scan(
@@ -188,7 +215,11 @@ def scan(
         root,
         classes,
         tuple(outcome for outcome in outcomes if isinstance(outcome, ImageFile)),
-        tuple(skipped_folders + [outcome for outcome in outcomes if isinstance(outcome, Skipped)]),
+        tuple(
+            sorted(
+                skipped_folders + [outcome for outcome in outcomes if isinstance(outcome, Skipped)], key=_bytes_of_path
+            )
+        ),
     )
     return result
 

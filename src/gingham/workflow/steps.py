@@ -364,7 +364,7 @@ def _refuse_hopeless(dataset: Dataset) -> None:
         )
     for name in dataset.classes:
         if counts[name] < 2:
-            bad = [item for item in dataset.skipped if item.path.startswith(f"{name}/")]
+            bad = [item for item in dataset.skipped if item.path == name or item.path.startswith(f"{name}/")]
             reasons = Counter(item.reason.value for item in bad)
             why = f" ({', '.join(f'{n} skipped as {reason}' for reason, n in reasons.items())})" if bad else ""
             state = "only one readable image" if counts[name] else "no readable image"
