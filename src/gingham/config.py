@@ -49,7 +49,7 @@ class Preprocess(_Table):
 
     fit: Fit = Field("crop", description="crop: the centre of the image; squash: the whole image, made square")
     max_pixels: int = Field(
-        90_000_000,
+        89_478_485,  # = gingham.images.MAX_PIXELS, a floor above
         ge=1,
         description="An image that claims more pixels is skipped as too_large before it is decoded",
     )

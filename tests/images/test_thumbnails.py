@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gingham.images import thumbnail_jpeg
+from gingham.config import Config
+from gingham.errors import ImageError
+from gingham.images import MAX_PIXELS, thumbnail_jpeg
+from gingham.workflow.run import _thumbnails
 from tests.images import makers
 from tests.images.makers import exif, jpeg, png, scene, stored_for
 
@@ -54,3 +60,25 @@ def test_what_hides_behind_a_polyglot_is_gone() -> None:
 
 def test_a_view_of_an_array_will_do() -> None:
     assert opened(thumbnail_jpeg(scene(60, 40)[::2, ::-2], 100)).size == (30, 20)
+
+
+def test_one_pixel_cap_holds_everywhere() -> None:
+    assert Config().preprocess.max_pixels == MAX_PIXELS
+
+
+@pytest.mark.parametrize(("more", "expected"), [(0, (100, 75)), (-1, None)])
+def test_the_cap_is_the_callers(more: int, expected: tuple[int, int] | None) -> None:
+    data, cap = png(scene(400, 300)), 400 * 300 + more
+    if expected:
+        assert opened(thumbnail_jpeg(data, 100, max_pixels=cap)).size == expected
+    else:
+        with pytest.raises(ImageError, match="too_large"):
+            thumbnail_jpeg(data, 100, max_pixels=cap)
+
+
+@pytest.mark.parametrize(("max_pixels", "shown"), [(400 * 300, ["a.png"]), (400 * 300 - 1, [])])
+def test_the_report_shows_what_the_parameters_allow(tmp_path: Path, max_pixels: int, shown: list[str]) -> None:
+    (tmp_path / "a.png").write_bytes(png(scene(400, 300)))
+    config = Config.model_validate({"preprocess": {"max_pixels": max_pixels}})
+    steps = cast("Any", SimpleNamespace(root=tmp_path, config=config))
+    assert list(_thumbnails(steps, ("a.png",))) == shown

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_PIXELS", "Box", "Decoded", "Note", "Raster", "check_size"]
 
 MAX_PIXELS = 89_478_485
-"""Default pixel cap: 256 MiB of RGB, the size above which Pillow warns.
+"""Default pixel cap, also of ``preprocess.max_pixels``: 256 MiB of RGB, the size above which Pillow warns.
 
 8,000 x 8,000 passes, 10,000 x 10,000 does not.
 """

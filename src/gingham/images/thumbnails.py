@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gingham.images.decoded import MAX_PIXELS
 from gingham.images.decoding import decode
 from gingham.images.resampling import resample
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["thumbnail_jpeg"]
 
 
-def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80) -> bytes:
+def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return an image as a JPEG whose longer side is at most ``max_side``; nothing is enlarged.
 
     Parameters
@@ -26,6 +27,8 @@ def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80) -> b
         In pixels.
     quality : int
         Of the JPEG, 1 to 100.
+    max_pixels : int
+        A file whose image has more is refused.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80) -> b
     if isinstance(image, np.ndarray):
         rgb, box = image, (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
     else:
-        decoded = decode(image, min_side=max_side)
+        decoded = decode(image, min_side=max_side, max_pixels=max_pixels)
         rgb, box = decoded.rgb, decoded.box
     width, height = box[2] - box[0], box[3] - box[1]
     factor = min(1.0, max_side / max(width, height))

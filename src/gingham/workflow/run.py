@@ -205,7 +205,8 @@ def _thumbnails(steps: Steps, paths: tuple[str, ...]) -> dict[str, bytes]:
     thumbnails = {}
     for path in paths:
         try:
-            thumbnails[path] = thumbnail_jpeg(open_bytes(steps.root / path, root=steps.root), THUMBNAIL_SIDE)
+            data = open_bytes(steps.root / path, root=steps.root)
+            thumbnails[path] = thumbnail_jpeg(data, THUMBNAIL_SIDE, max_pixels=steps.config.preprocess.max_pixels)
         except ImageError:  # gone since it was featurized; the report says so in its place
             continue
     return thumbnails
