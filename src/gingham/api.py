@@ -41,10 +41,15 @@ class Project:
     progress : callable, optional
         Called as ``progress(step, done, total)`` while a verb works.
 
+    Notes
+    -----
+    Every verb that works on images takes ``images``, a folder used instead of the parameter ``dataset``, and
+    ``overrides``, parameters for this call only: ``project.run(overrides={"features.resolution": 320})``.
+
     Examples
     --------
-    >>> Project("my-project").parameters().svm.folds
-    5
+    >>> Project("my-project").parameters({"features.resolution": 320}).features.resolution
+    320
     """
 
     def __init__(
@@ -67,8 +72,10 @@ class Project:
         """
         return load_config(self.folder.config_file, self._environment, overrides)
 
-    def init(self, overrides: Mapping[str, Any] | None = None) -> InitResult:
+    def init(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> InitResult:
         """Write ``gingham.toml`` with every parameter; an existing one is left as it is.
+
+        What the environment says stays there: it may be a secret, and it is read again each time.
 
         Raises
         ------
@@ -77,7 +84,7 @@ class Project:
         """
         from gingham import workflow
 
-        return workflow.init(self.folder, self.parameters(overrides))
+        return workflow.init(self.folder, load_config(self.folder.config_file, {}, overrides), images)
 
     def sample(self, directory: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> SampleResult:
         """Write the built-in example dataset into ``directory``, by default the project's ``dataset``."""

@@ -329,7 +329,9 @@ def explain_unknown(name: str) -> str:
     known = [parameter.name for parameter in parameters()]
     siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == table]
     tables = [] if table else [prefix.rstrip(".") for prefix, _ in _tables() if prefix]
-    nearest = did_you_mean(key, siblings + tables) or did_you_mean(name, known)
+    elsewhere = [other for other in known if other.rpartition(".")[2] == key]
+    nearest = f" Did you mean `{elsewhere[0]}`?" if elsewhere else ""
+    nearest = nearest or did_you_mean(key, siblings + tables) or did_you_mean(name, known)
     where = f" in [{table}]" if table and siblings else ""
     return f"There is no parameter `{name}`.{nearest} Known{where}: {', '.join(siblings + tables or known)}."
 

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from gingham.config import load_config
+from gingham.errors import DataError
+from gingham.project import ProjectFolder
+from gingham.workflow.steps import Steps
 from tests.textures import texture_bytes
 
 
@@ -99,3 +103,13 @@ def test_a_damaged_index_is_made_again(gingham: Any, finished: Path) -> None:
             Path(f"{finished}/.gingham/{name}{suffix}").unlink(missing_ok=True)
     assert gingham("split", "--project", finished, "--json").json["sides"] == before["sides"]
     assert gingham("run", "--project", finished, "--json").json["up_to_date"] is True
+
+
+def test_a_class_whose_training_images_are_lost_at_work_is_named(project: Path) -> None:
+    steps = Steps(ProjectFolder(project), load_config(project / "gingham.toml"))
+    for file, side in zip(steps.files, steps.split.sides, strict=True):
+        if file.label == "dots" and side == "train":
+            (steps.root / file.path).unlink()
+    with pytest.raises(DataError, match="The training images of dots were lost"):
+        _ = steps.head
+    assert not list(project.glob(".gingham/heads/*"))

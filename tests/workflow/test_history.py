@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gingham.project import ProjectFolder
+from gingham.tracking import store as tracking_store
+from gingham.tracking.index import RunIndex
+from gingham.workflow import history
 from tests.textures import texture_bytes
 
 
@@ -74,12 +81,133 @@ def test_what_is_no_run_is_named_and_passed_over(gingham: Any, finished: Path) -
     assert any("20260101-000000-abcd" in warning for warning in listed.json["warnings"])
 
 
+def change_record(project: Path, run: str, change: Callable[[dict[str, Any]], object]) -> None:
+    file = project / "runs" / run / "run.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+
+
+@pytest.fixture
+def five_runs(finished: Path) -> ProjectFolder:
+    """One run that was made, and four older copies of its record."""
+    original = next(finished.glob("runs/*/run.json"))
+    for day in range(1, 5):
+        run_id = f"2020010{day}-000000-abcd"
+        (finished / "runs" / run_id).mkdir()
+        shutil.copy(original, finished / "runs" / run_id)
+        created = {"run_id": run_id, "created": f"2020-01-0{day}T00:00:00Z"}
+        change_record(finished, run_id, lambda record, created=created: record.update(created))
+    return ProjectFolder(finished)
+
+
+def test_the_folders_are_looked_over_once_however_many_runs(
+    five_runs: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    real = RunIndex._reconcile
+    monkeypatch.setattr(RunIndex, "_reconcile", lambda self, index: looked.append(self) or real(self, index))
+    assert len(history.runs(five_runs).runs) == 5
+    assert len(looked) == 1
+
+
+def test_a_run_that_vanishes_while_they_are_read_is_passed_over_and_named(
+    five_runs: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.runs(five_runs)  # they are in the index
+    lost = five_runs.runs / "20200103-000000-abcd"
+    real = tracking_store.read_record
+
+    def read(folder: Path) -> Any:
+        shutil.rmtree(lost, ignore_errors=True)
+        return real(folder)
+
+    monkeypatch.setattr(tracking_store, "read_record", read)
+    found = history.runs(five_runs)
+    assert [run.run_id[:8] for run in found.runs[1:]] == ["20200104", "20200102", "20200101"]
+    (warning,) = found.warnings
+    assert lost.name in warning
+    assert "removed" in warning
+
+
+def test_metrics_that_only_a_newer_gingham_knows_are_left_out(gingham: Any, two_runs: tuple[Path, str, str]) -> None:
+    project, first, second = two_runs
+    change_record(project, first, lambda record: record["metrics"].update(f1_score=0.9))
+    assert gingham("runs", "show", first, "--project", project).status == 0
+    assert first in gingham("runs", "list", "--project", project).out
+    assert gingham("runs", "compare", first, second, "--project", project).status == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda record: record["metrics"].update(accuracy="good"), id="damaged"),
+        pytest.param(lambda record: record["metrics"].pop("accuracy"), id="missing"),
+    ],
+)
+def test_metrics_that_are_not_whole_cost_one_run_and_are_named(
+    gingham: Any, five_runs: ProjectFolder, change: Callable[[dict[str, Any]], object]
+) -> None:
+    run = "20200103-000000-abcd"
+    change_record(five_runs.root, run, lambda record: record.update(gingham_version="9.8"))
+    change_record(five_runs.root, run, change)
+    refused = gingham("runs", "show", run, "--project", five_runs.root)
+    assert refused.status == 4
+    listed = gingham("runs", "list", "--project", five_runs.root, "--json").json
+    assert len(listed["runs"]) == 4
+    for text in (refused.err, *listed["warnings"]):
+        assert all(word in text for word in (run, "accuracy", "Gingham 9.8", "pip install --upgrade"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        pytest.param(lambda file: file.write_bytes(file.read_bytes() + b"\xff\xfex"), "0xff is no UTF-8", id="bytes"),
+        pytest.param(lambda file: file.write_bytes(file.read_bytes()[:-9]), "line 43 has", id="cut"),
+        pytest.param(lambda file: (file.unlink(), file.mkdir()), "directory", id="a folder"),
+        pytest.param(lambda file: (file.unlink(), file.symlink_to(file)), "symbolic links", id="a link to itself"),
+    ],
+)
+def test_predictions_that_cannot_be_read_are_named(
+    gingham: Any, two_runs: tuple[Path, str, str], harm: Callable[[Path], object], reason: str
+) -> None:
+    project, first, second = two_runs
+    file = project / "runs" / first / "predictions.csv"
+    harm(file)
+    refused = gingham("runs", "compare", first, second, "--project", project)
+    assert refused.status == 4
+    assert all(word in refused.err for word in (str(file), f"so {first} cannot be compared", reason))
+    assert "Traceback" not in refused.err
+
+
+def test_the_previous_run_is_the_one_before_on_the_same_test_images(
+    gingham: Any, two_runs: tuple[Path, str, str]
+) -> None:
+    project, first, second = two_runs
+    assert gingham("runs", "compare", "previous", second, "--project", project, "--json").json["a"] == first
+    for change in ({"status": "failed"}, {"created": "2090-01-01T00:00:00Z"}):
+        change_record(project, first, lambda record, change=change: record.update({"status": "finished"} | change))
+        assert "No run before" in gingham("runs", "compare", "previous", second, "--project", project).err
+
+
 def test_a_comparison_without_predictions_says_so(gingham: Any, two_runs: tuple[Path, str, str]) -> None:
     project, first, second = two_runs
     (project / "runs" / first / "predictions.csv").unlink()
     refused = gingham("runs", "compare", first, second, "--project", project)
     assert refused.status == 4
     assert "predictions.csv" in refused.err
+
+
+def test_compare_says_that_the_images_differ(gingham: Any, finished: Path) -> None:
+    first = gingham("runs", "show", "--project", finished, "--json").json["run_id"]
+    sides = gingham("split", "--project", finished, "--json").json["sides"]
+    gone = next(path for path, side in sides.items() if side == "train")
+    (finished / "images/textures" / gone).unlink()
+    gingham("run", "--project", finished)
+    found = gingham("runs", "compare", first, "latest", "--project", finished, "--json").json
+    assert found["data"]["training images"] == [30, 29]
+    assert found["data"]["fingerprint"][0] != found["data"]["fingerprint"][1]
+    assert "training images" in gingham("runs", "compare", first, "latest", "--project", finished).out
 
 
 def test_intervals_bear_their_own_level(gingham: Any, finished: Path) -> None:

@@ -76,6 +76,20 @@ def test_the_object_that_it_prints_and_the_record_of_it(gingham: Any, project: P
     assert sum(right) / len(right) == metrics["accuracy"]
 
 
+def test_a_project_that_moves_is_up_to_date(gingham: Any, project: Path, tmp_path: Path) -> None:
+    (project / "images/textures/splits.csv").write_text(
+        "path,split\n"
+        + "".join(
+            f"{path.parent.name}/{path.name},{'test' if i % 4 else 'train'}\n"
+            for i, path in enumerate(sorted((project / "images/textures").glob("*/*.*")))
+        )
+    )
+    first = gingham("run", "--project", project, "--json").json
+    project.rename(tmp_path / "moved")
+    again = gingham("run", "--project", tmp_path / "moved", "--json").json
+    assert (again["up_to_date"], again["run_id"]) == (True, first["run_id"])
+
+
 def test_a_second_run_does_nothing(gingham: Any, finished: Path) -> None:
     first = RunRecord.from_json(next(finished.glob("runs/*/run.json")).read_text())
     gingham("run", "--project", finished)  # the files were copied, so that their times have changed

@@ -30,6 +30,14 @@ def test_splits_csv_in_the_dataset_decides(gingham: Any, project: Path) -> None:
     assert (again["up_to_date"], again["dataset"]["test"]) == (False, 11)
 
 
+def test_what_the_file_decides_is_said(gingham: Any, project: Path) -> None:
+    table = "path,split\n" + "".join(f"{path},{side}\n" for path, side in rows(project))
+    (project / "images/textures/splits.csv").write_text(table)
+    assert ", as splits.csv says." in gingham("run", "--project", project).out
+    told = gingham("run", "--project", project, "--splits.test-fraction", "0.5").out
+    assert "splits.test_fraction had no effect, because splits.csv says which images test." in told
+
+
 def test_a_file_named_by_parameter_goes_before_the_one_in_the_dataset(gingham: Any, project: Path) -> None:
     (project / "images/textures/splits.csv").write_text("path,split\nnonsense,train\n")
     chosen = [(path, "test" if path.endswith(".png") else "train") for path, _ in rows(project)]

@@ -106,6 +106,25 @@ def test_init_writes_a_file_and_never_over_another(gingham: Any, tmp_path: Path)
     assert Project(project, environment={}).parameters() != Config()
 
 
+def test_init_takes_a_folder(gingham: Any, project: Path, tmp_path: Path) -> None:
+    for images in (project / "images/textures", "images/textures"):
+        (project / "gingham.toml").unlink()
+        gingham("init", images, "--project", project)
+        assert Project(project, environment={}).parameters().dataset == "images/textures"
+    refused = gingham("init", tmp_path / "nix", "--project", tmp_path)
+    assert refused.status == 2
+    assert "is not a folder" in refused.err
+    assert not (tmp_path / "gingham.toml").exists()
+
+
+def test_init_writes_no_secret_of_the_environment(
+    gingham: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GINGHAM_TRACKING__URI", "http://ann:s3cret@127.0.0.1:9/")
+    gingham("init", "--project", tmp_path)
+    assert "s3cret" not in (tmp_path / "gingham.toml").read_text()
+
+
 def test_the_command_after_a_sample_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "the sample"
     monkeypatch.setattr("gingham.collect.sample.render_sample", lambda *_, **__: SimpleNamespace(images={}, size=0))

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 import unicodedata
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import ImageFilter
 
-from gingham import Project
+from gingham import Project, load
 from gingham.evaluate.predictions import read_predictions
 from gingham.records import display_path
 from tests.images.makers import bad_files, good_files, odd_files
@@ -201,6 +202,40 @@ def test_the_same_image_in_two_classes_is_on_neither_side(
     assert found["dataset"]["conflicts"] == [["checks/copy.jpg", "dots/same.jpg"]]
     assert (found["sides"]["dots/same.jpg"], found["sides"]["checks/copy.jpg"]) == ("none", "none")
     assert found["dataset"]["images"] == 42
+
+
+def test_images_without_a_class_are_told(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    (root / "README.md").write_text("notes are no images")
+    (root / "loose.JPG").write_bytes(texture_bytes("dots", 99))
+    (warning,) = gingham("split", "--project", project, "--json").json["dataset"]["warnings"]
+    assert warning == "An image lies in no class's folder, such as loose.JPG, and had no part in this."
+
+
+def test_copies_among_the_test_images_are_told(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    first = gingham("split", "--project", project, "--json").json
+    assert first["dataset"]["warnings"] == []
+    tested = next(path for path, side in first["sides"].items() if side == "test")
+    (root / f"{tested}.copy.jpg").write_bytes((root / tested).read_bytes())
+    warnings = gingham("split", "--project", project, "--json").json["dataset"]["warnings"]
+    assert any(warning.startswith("Of the 13 test images only 12 are independent") for warning in warnings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text")
+def test_classes_whose_names_are_no_text_keep_their_numbers(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    (root / "dots").rename(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
+    (root / "checks").rename(os.fsdecode(os.fsencode(root) + b"/caf\xe8"))
+    found = gingham("run", "--project", project, "--json").json
+    names = ["caf\\xe8", "caf\\xe9", "stripes"]
+    assert found["dataset"]["classes"] == list(found["metrics"]["test_counts"]) == names
+    assert set(found["metrics"]["test_counts"].values()) == {4}
+    assert load(project / found["model"]).labels == tuple(names)
+    (root / "stripes").rename(root / "caf\\xe9")
+    refused = gingham("run", "--project", project)
+    assert refused.status == 3
+    assert "both called caf\\xe9" in refused.err
 
 
 def test_copies_and_near_copies_are_on_one_side(

@@ -65,9 +65,9 @@ def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any
 
 
 @app.command
-def init(*, common: Common = COMMON, config: Parameters = None) -> None:
+def init(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Write gingham.toml: every parameter, its default, one line of help."""
-    _call(common, config, "init", render.init)
+    _call(common, config, "init", render.init, images=images)
 
 
 @app.command

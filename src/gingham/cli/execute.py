@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError, UnknownOptionError
+from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 from pydantic import ValidationError
 
-from gingham.config import explain, explain_unknown
+from gingham.config import explain, explain_unknown, parameters
 from gingham.errors import ConfigError, GinghamError, UnavailableError, UsageError
 
 __all__ = ["execute"]
 
 INTERRUPTED = 130
+HELP = "`gingham --help` lists the commands, `gingham COMMAND --help` its options."
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -71,10 +73,16 @@ def _as_gingham_error(error: Exception) -> GinghamError:
     invalid = next((cause for cause in causes if isinstance(cause, ValidationError)), None)
     if invalid is not None:
         return ConfigError(explain(invalid.errors()[0]))
-    if isinstance(error, UnknownOptionError) and error.token and "." in error.token.value:
-        return ConfigError(explain_unknown(error.token.value.partition("=")[0].lstrip("-").replace("-", "_")))
+    if isinstance(error, UnknownOptionError) and error.token:
+        name = error.token.value.partition("=")[0].lstrip("-").replace("-", "_")
+        if "." in name:
+            return ConfigError(explain_unknown(name))
+        if full := [parameter.name for parameter in parameters() if parameter.name.endswith(f".{name}")]:
+            return UsageError(f"There is no option --{name}. Did you mean --{full[0]}? {HELP}")
+    if isinstance(error, UnusedCliTokensError):
+        return UsageError(f"That is too much: {shlex.join(error.unused_tokens or [])}. {HELP}")
     message = str(error).strip()
-    return UsageError(f"{message} `gingham --help` lists the commands, `gingham COMMAND --help` its options.")
+    return UsageError(f"{message} {HELP}")
 
 
 def _report(error: GinghamError, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -38,7 +39,8 @@ def sample(result: SampleResult) -> str:
     """Say what the sample holds and what to type next."""
     parts = ", ".join(f"{count} {name}" for name, count in result.per_class.items())
     return (
-        f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {_near(result.directory)}.\n"
+        f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {_near(result.directory)}, "
+        "and a broken one, because real folders have them.\n"
         f"Now type `{result.command}`."
     )
 
@@ -83,11 +85,14 @@ def run(result: RunResult) -> str:
     record, data = result.record, result.record.dataset
     state = ": nothing has changed since, so nothing was done again." if result.up_to_date else ""
     lines = [f"Run {result.run_id}{state}"]
-    skipped = Counter(item.reason for item in data.skipped)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+    left_out = Counter(item.reason for item in data.skipped)
+    if data.conflicts:
+        left_out["under more than one label"] = sum(map(len, data.conflicts))
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     lines.append(
-        f"{data.images:,} images in {len(data.classes)} classes: learned from {data.train:,}, tested on {data.test:,}."
-        + (f" Left out {sum(skipped.values())}: {reasons}." if skipped else "")
+        f"{data.images:,} images in {len(data.classes)} classes: learned from {data.train:,}, tested on {data.test:,}"
+        + ("." if data.split == "stratified" else f", as {data.split} says.")
+        + (f" Left out {sum(left_out.values())}: {reasons}; the report lists them." if left_out else "")
     )
     lines += ["", _metrics(result.metrics, data.classes), ""]
     lines += [f"Note: {warning}" for warning in [*record.warnings, *result.warnings]]
@@ -127,6 +132,8 @@ def compare(result: Comparison) -> str:
     rows = [(m.name.replace("_", " "), _number(m.a), _number(m.b), m.better or "") for m in found.metrics]
     head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "better")
     parts = [found.verdict, _table(head, rows)]
+    if result.data:
+        parts.append(_table(("data", "A", "B"), [(name, str(a), str(b)) for name, (a, b) in result.data.items()]))
     if result.parameters:
         changed = [(name, str(values[0]), str(values[1])) for name, values in result.parameters.items()]
         parts.append(_table(("parameter", "A", "B"), changed))
@@ -158,8 +165,14 @@ def doctor(result: Diagnosis) -> str:
 
 def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
     low, high = metrics.accuracy_ci
-    lines = [f"Of 100 new images like these, expect about {metrics.accuracy * 100:.0f} to be recognised "
-             f"({low * 100:.0f} to {high * 100:.0f})."]  # fmt: skip
+    if metrics.n_correct == metrics.n_test:
+        lines = [
+            f"No mistake in {metrics.n_test:,} test images. "
+            f"Of 100 new images like these, expect at least {math.floor(low * 100)} to be recognised."
+        ]
+    else:
+        lines = [f"Of 100 new images like these, expect about {metrics.accuracy * 100:.0f} to be recognised "
+                 f"({low * 100:.0f} to {high * 100:.0f})."]  # fmt: skip
     if metrics.train_accuracy is not None:
         lines.append(
             f"Accuracy {_percent(metrics.accuracy)} on the test images, {_percent(metrics.train_accuracy)} on the "

@@ -11,11 +11,11 @@ from pathlib import Path
 from gingham.curate.dhash import dhash
 from gingham.errors import DataError, ImageError, did_you_mean
 from gingham.executors import map_ordered
-from gingham.images import decode, open_bytes
+from gingham.images import SUFFIXES, decode, open_bytes
 from gingham.project import KnownFile
 from gingham.records import ImageFile, Skipped, SkipReason, content_hash, display_path
 
-__all__ = ["Dataset", "Scan", "list_files", "scan"]
+__all__ = ["Dataset", "Scan", "list_files", "loose_images", "scan"]
 
 HASHED_SIDE = 64
 IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
@@ -142,6 +142,13 @@ def _entries(folder: str, path: str, skipped: list[Skipped]) -> list[os.DirEntry
 
 def _bytes_of_path(item: Skipped) -> bytes:
     return os.fsencode(item.path)
+
+
+def loose_images(root: Path) -> tuple[str, ...]:
+    """Return the names of what looks like an image and lies directly in a dataset's folder, sorted: it has no class."""
+    suffixes = {suffix for kind in SUFFIXES.values() for suffix in kind}
+    names = (entry.name for entry in os.scandir(root) if entry.is_file())
+    return tuple(sorted(name for name in names if not name.startswith(".") and Path(name).suffix.lower() in suffixes))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gingham.evaluate.intervals import wilson_interval
 from gingham.evaluate.wording import count_of, digits_for, listing, percent, percent_range, quoted, shorten
 from gingham.records import display_path
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gingham.evaluate.metrics import Metrics
 
-__all__ = ["FEW_TEST_IMAGES", "warnings_about"]
+__all__ = ["FEW_TEST_IMAGES", "warnings_about", "warnings_about_transfer"]
 
 FEW_TEST_IMAGES = 10
 WIDE_INTERVAL = 0.15
@@ -35,6 +39,48 @@ def warnings_about(metrics: Metrics, predicted_counts: Mapping[str, int]) -> tup
         _leaks(metrics),
     ]
     return tuple(filter(None, found))
+
+
+def warnings_about_transfer(
+    metrics: Metrics,
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    *,
+    cv_accuracy: float,
+    threshold: float | None,
+    wanted_precision: float,
+) -> tuple[str, ...]:
+    """Return where the test images contradict what the training images promised.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    confidence : float64 array of shape (n_test,)
+        Of each answer on the test images.
+    correct : bool array of shape (n_test,)
+    cv_accuracy : float
+        Of the chosen C, by cross-validation inside the training images.
+    threshold : float or None
+        Confidence from which the model answers instead of saying "not sure".
+    wanted_precision : float
+        For which the threshold was chosen.
+    """
+    found = []
+    if metrics.accuracy_ci[1] < cv_accuracy:
+        found.append(
+            f"In cross-validation inside the training images {percent(cv_accuracy)} were recognised, of the test "
+            f"images only {percent(metrics.accuracy)}: the training images are more like each other (same place, day "
+            "or object) than like the test images. Believe the test images."
+        )
+    answered = correct[confidence >= threshold] if threshold is not None else correct[:0]
+    if len(answered):
+        _, high = wilson_interval(int(answered.sum()), len(answered), metrics.confidence)
+        if high < wanted_precision:
+            found.append(
+                f"“Not sure” does not keep its promise here: of the answers that it lets through, "
+                f"{percent(wanted_precision)} should be right, and on the test images {percent(answered.mean())} are."
+            )
+    return tuple(found)
 
 
 def _range_is_wide(metrics: Metrics) -> str:

@@ -10,13 +10,14 @@ from gingham.images.decoding import decode
 from gingham.images.fitting import fit, network_input
 from gingham.images.opening import MAX_BYTES, open_bytes
 from gingham.images.resampling import resampler
-from gingham.images.sniffing import FORMATS
+from gingham.images.sniffing import FORMATS, SUFFIXES
 from gingham.images.thumbnails import thumbnail_jpeg
 
 __all__ = [
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",
+    "SUFFIXES",
     "Decoded",
     "Note",
     "decode",

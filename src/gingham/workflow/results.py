@@ -40,6 +40,8 @@ class DatasetSummary:
     classes : tuple of str
     train, test : int
     train_per_class, test_per_class : mapping of str to int
+    split : str
+        What assigned the sides: ``stratified``, or the name of the file.
     skipped : tuple of Skipped
     duplicates : tuple of tuple of str
         Paths of the same or nearly the same picture, a tuple a group.
@@ -57,6 +59,7 @@ class DatasetSummary:
     test: int
     train_per_class: Mapping[str, int]
     test_per_class: Mapping[str, int]
+    split: str
     skipped: tuple[Skipped, ...]
     duplicates: tuple[tuple[str, ...], ...]
     conflicts: tuple[tuple[str, ...], ...]
@@ -279,12 +282,21 @@ class Comparison:
     parameters: Mapping[str, tuple[Any, Any]]
     predictions: PredictionComparison
 
+    @property
+    def data(self) -> dict[str, tuple[Any, Any]]:
+        """Return what differs in the images that the runs learned from, by name; empty where nothing does."""
+        a, b = self.a.record.dataset, self.b.record.dataset
+        if a.fingerprint == b.fingerprint:
+            return {}
+        return {"training images": (a.train, b.train), "fingerprint": (a.fingerprint[:8], b.fingerprint[:8])}
+
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as one JSON object."""
         return {
             "a": self.a.run_id,
             "b": self.b.run_id,
             "parameters": {name: list(values) for name, values in self.parameters.items()},
+            "data": {name: list(values) for name, values in self.data.items()},
         } | self.predictions.model_dump(mode="json")
 
 

@@ -15,7 +15,6 @@ from gingham import __version__
 from gingham.config import Config
 from gingham.errors import ImageError
 from gingham.project import ProjectFolder, write_whole
-from gingham.records import display_path
 from gingham.tracking import RunRecord, mirror_run
 from gingham.workflow.doctor import installed_versions
 from gingham.workflow.history import store
@@ -68,11 +67,12 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     began = datetime.datetime.now(datetime.UTC)
     metrics = steps.metrics
     summary = steps.summary()
+    warnings = (*summary.warnings, *_transfer(steps))
     featurized, trained = features_result(steps).block(), train_result(steps).block()
     progress = steps.progress("report") or (lambda _done, _total: None)
     with steps.timed("report"):
         progress(0, 2)
-        _write_report(steps, summary, run_id, began, fingerprints, directory)
+        _write_report(steps, summary, warnings, run_id, began, fingerprints, directory)
         progress(1, 2)
         backbone = steps.backbone.onnx_model(steps.config.features.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
@@ -86,8 +86,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         classifier=steps.config.classifier,
         backbone=steps.config.features.backbone,
         resolution=steps.config.features.resolution,
-        dataset={name: dataset[name] for name in RECORDED}
-        | {"split": steps.split_file.name if steps.split_file else "stratified"},
+        dataset={name: dataset[name] for name in RECORDED},
         metrics=metrics.model_dump(mode="json"),
         svm=trained,
         seconds=steps.total_seconds(),
@@ -97,12 +96,27 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         parameters=steps.config.model_dump(mode="json") | {"dataset": steps.name},
         fingerprints=dict(fingerprints),
         versions=installed_versions(),
-        warnings=(*summary.warnings, *metrics.warnings),
+        warnings=(*warnings, *metrics.warnings),
     )
 
 
-RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "skipped", "duplicates",
-            "conflicts", "fingerprint", "test_fingerprint")  # fmt: skip
+RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "split", "skipped",
+            "duplicates", "conflicts", "fingerprint", "test_fingerprint")  # fmt: skip
+
+
+def _transfer(steps: Steps) -> tuple[str, ...]:
+    from gingham.evaluate.advice import warnings_about_transfer
+
+    test, head = steps.rows("test"), steps.head
+    probabilities = steps.probabilities[test]
+    return warnings_about_transfer(
+        steps.metrics,
+        probabilities.max(axis=1),
+        probabilities.argmax(axis=1) == steps.labels[test],
+        cv_accuracy=head.cv_accuracy[head.c],
+        threshold=head.threshold,
+        wanted_precision=steps.config.evaluation.wanted_precision,
+    )
 
 
 def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
@@ -110,7 +124,7 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
 
     recipe, weights, metrics = steps.recipe, steps.backbone.weights, steps.metrics
     return ModelInfo(
-        labels=tuple(display_path(name) for name in summary.classes),
+        labels=summary.classes,
         resolution=recipe.resolution,
         fit=recipe.fit,
         crop_fraction=recipe.crop_fraction,
@@ -135,6 +149,7 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
 def _write_report(
     steps: Steps,
     summary: DatasetSummary,
+    warnings: tuple[str, ...],
     run_id: str,
     created: datetime.datetime,
     fingerprints: Mapping[str, str],
@@ -153,7 +168,7 @@ def _write_report(
         paths=tuple(file.path for file in used),
         contents=tuple(file.content for file in used),
         splits=tuple(sides[rows].tolist()),
-        labels=tuple(file.label for file in used),
+        labels=tuple(summary.classes[code] for code in steps.labels[rows]),
         predicted=tuple(summary.classes[code] for code in predicted),
         classes=summary.classes,
         confidence=probabilities.max(axis=1),
@@ -183,7 +198,7 @@ def _write_report(
         leaks=[steps.files[row].path for row in steps.rows("test")[steps.leaks()]],
         answer_threshold=steps.head.threshold,
         wanted_precision=config.evaluation.wanted_precision,
-        warnings=summary.warnings,
+        warnings=warnings,
         parameters=_dotted(config.model_dump(mode="json") | {"dataset": steps.name}),
         defaults=_dotted(Config().model_dump(mode="json")),
         versions=installed_versions(),

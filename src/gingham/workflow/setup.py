@@ -12,23 +12,28 @@ from gingham.errors import UsageError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
 from gingham.workflow.results import InitResult, SampleResult
-from gingham.workflow.steps import Progress
+from gingham.workflow.steps import Progress, Steps
 
 __all__ = ["init", "sample"]
 
 
-def init(folder: ProjectFolder, config: Config) -> InitResult:
-    """Write ``gingham.toml`` with every parameter, its value and one line of help.
+def init(folder: ProjectFolder, config: Config, images: str | os.PathLike[str] | None) -> InitResult:
+    """Write ``gingham.toml`` with every parameter, its value and one line of help; ``images`` becomes its dataset.
 
     Raises
     ------
     UsageError
-        If there is one already: it holds somebody's settings.
+        If there is one already: it holds somebody's settings; or if ``images`` is not a folder.
     """
     if folder.config_file.exists():
         raise UsageError(
             f"{folder.config_file} is there already. Edit it, or move it away and run `gingham init` again."
         )
+    if images is not None:
+        steps = Steps(folder, config, images)
+        if not steps.root.is_dir():
+            raise UsageError(f"{steps.root} is not a folder. Give the folder with one sub-folder of images per class.")
+        config = config.model_copy(update={"dataset": steps.name})
     write_whole(folder.config_file, to_toml(config))
     return InitResult(folder.config_file)
 

@@ -33,7 +33,7 @@ from gingham.curate import (
     read_splits_csv,
     read_test_files,
 )
-from gingham.curate.scan import Dataset, scan
+from gingham.curate.scan import Dataset, loose_images, scan
 from gingham.errors import DataError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Steps"]
 
 Progress = Callable[[str, int, int], None]
+
+COPIES_NOT_WORTH_A_WORD = 0.02
 
 
 class Steps:
@@ -118,8 +120,16 @@ class Steps:
         return self.dataset.files
 
     @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes as text; what cannot be printed is escaped."""
+        names = tuple(map(display_path, self.dataset.classes))
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise DataError(f"Two class folders are both called {twice[0]} where it is printed. Rename one of them.")
+        return names
+
+    @cached_property
     def labels(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The class of every file, int64 [n_files], as a position in ``dataset.classes``."""
+        """The class of every file, int64 [n_files], as a position in `classes`."""
         codes = {label: code for code, label in enumerate(self.dataset.classes)}
         return np.array([codes[file.label] for file in self.files], dtype=np.int64)
 
@@ -202,23 +212,60 @@ class Steps:
     def summary(self) -> DatasetSummary:
         """Return the dataset and its split in numbers."""
         rows = {side: self.rows(side) for side in ("train", "test")}
-        per_class = {side: Counter(self.files[row].label for row in rows[side]) for side in rows}
+        per_class = {side: np.bincount(self.labels[rows[side]], minlength=len(self.classes)) for side in rows}
         lost = self.featurized.skipped if "featurized" in self.__dict__ else ()
         return DatasetSummary(
             name=self.name,
             images=len(rows["train"]) + len(rows["test"]),
-            classes=self.dataset.classes,
+            classes=self.classes,
             train=len(rows["train"]),
             test=len(rows["test"]),
-            train_per_class={name: per_class["train"][name] for name in self.dataset.classes},
-            test_per_class={name: per_class["test"][name] for name in self.dataset.classes},
+            train_per_class=dict(zip(self.classes, per_class["train"].tolist(), strict=True)),
+            test_per_class=dict(zip(self.classes, per_class["test"].tolist(), strict=True)),
+            split=self.split_file.name if self.split_file else "stratified",
             skipped=(*self.dataset.skipped, *lost),
             duplicates=self.duplicates,
             conflicts=tuple(conflict.paths for conflict in self.conflicts),
             fingerprint=data_fingerprint(self.files),
             test_fingerprint=test_fingerprint(self.files, self.sides),
-            warnings=(*self.split.warnings, *self._suspects(), *self._alike_classes()),
+            warnings=(
+                *self.split.warnings,
+                *self._conflicts_in_words(),
+                *self._suspects(),
+                *self._alike_classes(),
+                *self._images_without_class(),
+                *self._copies_that_test(rows["test"]),
+                *self._fraction_without_effect(),
+            ),
         )
+
+    def _conflicts_in_words(self) -> Iterator[str]:
+        if self.conflicts:
+            first = " and ".join(map(display_path, self.conflicts[0].paths))
+            number = len(self.conflicts)
+            yield (
+                f"{'A picture lies' if number == 1 else f'{number} pictures lie'} under more than one label, such as "
+                f"{first}. They neither train nor test: remove the wrong ones."
+            )
+
+    def _images_without_class(self) -> Iterator[str]:
+        loose = loose_images(self.root)
+        if loose:
+            number = "An image lies" if len(loose) == 1 else f"{len(loose)} images lie"
+            yield f"{number} in no class's folder, such as {display_path(loose[0])}, and had no part in this."
+
+    def _copies_that_test(self, test: np.ndarray[Any, np.dtype[np.intp]]) -> Iterator[str]:
+        distinct = len(np.unique(self.groups[test]))
+        if len(test) - distinct > COPIES_NOT_WORTH_A_WORD * len(test):
+            yield (
+                f"Of the {len(test):,} test images only {distinct:,} are independent: the others are copies of them, "
+                "or belong to their groups. So the intervals are narrower than they should be."
+            )
+
+    def _fraction_without_effect(self) -> Iterator[str]:
+        settings = self.config.splits
+        if self.split_file and settings.test_fraction != type(settings)().test_fraction:
+            yield f"splits.test_fraction had no effect, because {self.split_file.name} says which images test."
 
     def _suspects(self) -> Iterator[str]:
         suspects = label_suspects(self.files, self.config.splits.near_duplicate_bits)
@@ -240,7 +287,10 @@ class Steps:
         return leaks(Split(self.sides), self.groups)
 
     def fingerprints(self, version: str) -> dict[str, str]:
-        """Return digests of all that a run depends on: equal ones mean that the same run would come out."""
+        """Return digests of all that a run depends on: equal ones mean that the same run would come out.
+
+        But for the engine, where that is left to the machine: a project that moves to another one keeps its runs.
+        """
         files = [(file.path, file.content) for file in self.files]
         skipped = [(item.path, item.reason) for item in self.dataset.skipped]
         group_csv = self.config.splits.group_csv
@@ -251,7 +301,12 @@ class Steps:
         return {
             "parameters": _digest([version, self.name, parameters, given]),
             "data": _digest(
-                [self.dataset.classes, files, skipped, [(str(path), _file_digest(path)) for path in steering if path]]
+                [
+                    self.classes,
+                    files,
+                    skipped,
+                    [(self.folder.name_of(path), _file_digest(path)) for path in steering if path],
+                ]
             ),
         }
 
@@ -296,17 +351,22 @@ class Steps:
         features, settings = self.featurized, self.config.svm
         rows = self.rows("train")
         labels = self.labels[rows]
+        if untrained := [name for code, name in enumerate(self.classes) if not (labels == code).any()]:
+            raise DataError(
+                f"The training images of {', '.join(untrained)} were lost while features were computed. Put them back, "
+                "or remove the folder, and run the same command again."
+            )
         with self.timed("train"):
             content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
             parameters = [settings.model_dump(), self.config.evaluation.wanted_precision, self.config.seed]
-            key = _digest([__version__, features.key, content, parameters, self.dataset.classes])
+            key = _digest([__version__, features.key, content, parameters, self.classes])
             file = self.folder.heads / f"{key}.safetensors"
             if (head := LinearHead.read(file)) is None:
                 head = fit_head(
                     features.features[rows],
                     labels,
                     self.groups[rows],
-                    classes=self.dataset.classes,
+                    classes=self.classes,
                     c_grid=settings.c_grid,
                     folds=settings.folds,
                     class_weight=settings.class_weight,
@@ -336,7 +396,7 @@ class Steps:
                 self.labels[test],
                 probabilities[test],
                 predicted[test],
-                self.dataset.classes,
+                self.classes,
                 train_true=self.labels[train],
                 train_predicted=predicted[train],
                 leaks=self.leaks(),
