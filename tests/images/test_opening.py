@@ -160,19 +160,42 @@ def test_a_file_swapped_for_a_pipe_does_not_block(root: Path, monkeypatch: pytes
     """The check by name and the opening are two moments: what was opened is checked again."""
     opened = os.open
 
-    def swap(path: Path, flags: int) -> int:
-        Path(path).unlink()
-        os.mkfifo(path)
-        return opened(path, flags)
+    def swap(path: str | Path, flags: int, **options: int) -> int:
+        if Path(path).name == "a.jpg":
+            (root / "a.jpg").unlink()
+            os.mkfifo(root / "a.jpg")
+        return opened(path, flags, **options)
 
     monkeypatch.setattr(opening.os, "open", swap)
     with pytest.raises(ImageError, match="not_a_file"):
         open_bytes(root / "a.jpg", root)
 
 
+@pytest.mark.skipif(not opening._CAN_DESCEND, reason="this system opens by whole paths only")
+@pytest.mark.parametrize("swapped", ["class", "class/deep", "class/deep/secret"])
+def test_a_link_put_in_its_way_does_not_lead_outside(root: Path, monkeypatch: pytest.MonkeyPatch, swapped: str) -> None:
+    """Between the check of the path and the opening, a part of it becomes a link to its like outside the root."""
+    for folder in (root, root.parent):
+        (folder / "class" / "deep").mkdir(parents=True)
+        (folder / "class" / "deep" / "secret").write_bytes(folder.name.encode())
+    look = opening._require_regular
+
+    def swap(mode: int) -> None:
+        look(mode)
+        if not (root / swapped).is_symlink():
+            (root / swapped).rename(root / "before")
+            (root / swapped).symlink_to(root.parent / swapped)
+
+    assert open_bytes(root / "class" / "deep" / "secret", root) == b"root"
+    monkeypatch.setattr(opening, "_require_regular", swap)
+    with pytest.raises(ImageError, match="vanished"):
+        open_bytes(root / "class" / "deep" / "secret", root)
+
+
 def test_no_descriptor_is_left_open(root: Path) -> None:
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0  # noqa: PTH208
-    for path in (root / "a.jpg", root, fifo(root / "f")):
+    (root / "class").mkdir()
+    for path in (root / "a.jpg", root, fifo(root / "f"), root / "class" / "gone.jpg"):
         for _ in range(5):
             try:
                 open_bytes(path, root, max_bytes=3)

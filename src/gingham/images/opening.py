@@ -22,7 +22,18 @@ _FLAGS = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_FOLDER_FLAGS = (
+    getattr(os, "O_PATH", os.O_RDONLY)  # where there is O_PATH, a folder that may not be listed will do
+    | getattr(os, "O_DIRECTORY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_CAN_DESCEND = bool(_NO_LINK) and os.open in os.supports_dir_fd
+"""False on Windows only."""
+
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+_IS_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
+"""What systems answer to O_NOFOLLOW."""
 
 
 def open_bytes(
@@ -35,7 +46,8 @@ def open_bytes(
     path : path
         Undecodable bytes in it as surrogate escapes.
     root : path, optional
-        A folder that the file must lie in once all symbolic links are followed.
+        A folder that the file must lie in once all symbolic links are followed; also one that is put in the
+        file's way while it is opened (but for Windows).
     max_bytes : int
         A larger file is refused before it is read.
 
@@ -49,10 +61,11 @@ def open_bytes(
     try:
         is_link = stat.S_ISLNK(path.lstat().st_mode)
         real = path.resolve(strict=True) if is_link or root is not None else path
-        if root is not None and not real.is_relative_to(Path(root).resolve()):
-            raise ImageError(SkipReason.OUTSIDE_ROOT, f"it lies outside the folder {display_path(os.fspath(root))}")
+        top = real if root is None else Path(root).resolve()
+        if not real.is_relative_to(top):
+            raise ImageError(SkipReason.OUTSIDE_ROOT, f"it lies outside the folder {display_path(str(root))}")
         _require_regular(real.stat().st_mode)  # opening a device can have effects: look first
-        descriptor = os.open(real, _FLAGS)
+        descriptor = _descend(top, real) if real != top and _CAN_DESCEND else os.open(real, _FLAGS)
         try:
             return _read(descriptor, max_bytes)
         finally:
@@ -61,6 +74,24 @@ def open_bytes(
         raise ImageError(SkipReason.UNREADABLE, str(error)) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: how pathlib reports a loop before Python 3.13
         raise _refusal(error, path) from error
+
+
+def _descend(root: Path, real: Path) -> int:
+    """Open a path without links folder by folder from the root on; a link that has come into it since is refused."""
+    *folders, name = real.relative_to(root).parts
+    at = os.open(root, _FOLDER_FLAGS)
+    try:
+        for folder in folders:
+            below = os.open(folder, _FOLDER_FLAGS | _NO_LINK, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(name, _FLAGS | _NO_LINK, dir_fd=at)
+    except OSError as error:
+        if error.errno in _IS_LINK:
+            raise ImageError(SkipReason.VANISHED, "a link has taken its place while it was opened") from error
+        raise
+    finally:
+        os.close(at)
 
 
 def _read(descriptor: int, max_bytes: int) -> bytes:
