@@ -107,7 +107,7 @@ def make_split(
         draw = _Draw(files, groups, used, test_fraction, seed, previous or {})
         sides, warnings = draw.sides(), draw.warnings()
     _require_train_and_test(files, sides)
-    return Split(sides, (*warnings, *_untested_warning(files, sides)))
+    return Split(sides, tuple(warnings))
 
 
 def leaks(split: Split, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -229,14 +229,18 @@ class _Draw:
                 f"All images of the same class belong together in {_named(single)} (copies, near-duplicates or one "
                 "group), so that they cannot both train and test. Add other images."
             )
-        for label in labels:
-            each = self._classes[label]
-            if not self._is_one_group(label) and abs(each.test - each.target) > max(1, _FAR_FROM_TARGET * each.total):
-                warnings.append(
-                    f"{each.test / each.total:.0%} of the images of {display_path(label)} are in the test set instead "
-                    f"of {self._test_fraction:.0%}, because groups and images assigned earlier stay where they are."
-                )
+        if off := [label for label in labels if self._is_off(label)]:
+            shares = [f"{label} ({_percent(self._classes[label].test / self._classes[label].total)})" for label in off]
+            warnings.append(
+                f"Of {_count(len(off), 'class', 'classes')} another share than {_percent(self._test_fraction)} is in the "
+                f"test set, because groups and images assigned earlier stay where they are: {_named(shares)}."
+            )
         return warnings
+
+    def _is_off(self, label: str) -> bool:
+        each = self._classes[label]
+        far = abs(each.test - each.target) > max(1, _FAR_FROM_TARGET * each.total)
+        return far and not self._is_one_group(label)
 
     def _is_one_group(self, label: str) -> bool:
         each = self._classes[label]
@@ -408,19 +412,15 @@ def _require_train_and_test(files: Sequence[ImageFile], sides: NDArray[np.str_])
         )
 
 
-def _untested_warning(files: Sequence[ImageFile], sides: NDArray[np.str_]) -> list[str]:
-    tested = {file.label for file, side in zip(files, sides.tolist(), strict=True) if side == _TEST}
-    untested = sorted({file.label for file in files} - tested, key=_bytes)
-    return [f"There is no test image of {_named(untested)}, so how well it is recognised is not known."] * bool(
-        untested
-    )
-
-
 def _named(names: Iterable[str]) -> str:
     shown = [display_path(name) for name in names]
     more = f" and {len(shown) - _NAMED_AT_MOST} more" if len(shown) > _NAMED_AT_MOST else ""
     return ", ".join(shown[:_NAMED_AT_MOST]) + more
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
+
+
+def _count(n: int, noun: str, plural: str = "") -> str:
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

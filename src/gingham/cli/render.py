@@ -90,7 +90,7 @@ def run(result: RunResult) -> str:
         left_out["under more than one label"] = sum(map(len, data.conflicts))
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     lines.append(
-        f"{data.images:,} images in {len(data.classes)} classes: learned from {data.train:,}, tested on {data.test:,}"
+        f"{data.images:,} images in {len(data.classes):,} classes: learned from {data.train:,}, tested on {data.test:,}"
         + ("." if data.split == "stratified" else f", as {data.split} says.")
         + (f" Left out {sum(left_out.values())}: {reasons}; the report lists them." if left_out else "")
     )

@@ -37,6 +37,7 @@ from gingham.curate.scan import Dataset, loose_images, scan
 from gingham.errors import DataError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
+from gingham.project.files import user_path
 from gingham.records import ImageFile, InputRecipe, display_path
 from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
 from gingham.workflow.results import DatasetSummary
@@ -271,7 +272,7 @@ class Steps:
         suspects = label_suspects(self.files, self.config.splits.near_duplicate_bits)
         if suspects:
             first = " and ".join(map(display_path, suspects[0].paths))
-            number = "A pair" if len(suspects) == 1 else f"{len(suspects)} pairs"
+            number = "A pair" if len(suspects) == 1 else f"{len(suspects):,} pairs"
             yield f"{number} of nearly equal images under different labels, such as {first}: is one label wrong?"
 
     def _alike_classes(self) -> Iterator[str]:
@@ -407,7 +408,7 @@ class Steps:
 
 
 def _locate(folder: ProjectFolder, images: str | os.PathLike[str], given: bool) -> Path:
-    here = Path(images).expanduser().absolute()
+    here = user_path(images).absolute()
     inside = folder.dataset(images)
     return Path(os.path.normpath(here)) if given and (here.exists() or not inside.exists()) else inside
 
