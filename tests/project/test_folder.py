@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from gingham import workflow
+from gingham.config import Config
 from gingham.errors import UnavailableError, UsageError
 from gingham.project import ProjectFolder, write_whole
 
@@ -43,10 +48,39 @@ def test_a_file_is_no_project(tmp_path: Path) -> None:
 def test_leftovers_of_killed_writers_are_swept(tmp_path: Path) -> None:
     folder = ProjectFolder(tmp_path)
     folder.prepare()
-    leftover = folder.state / ".lock.owner.0000.partial"
-    leftover.write_text("half")
+    leftovers = [tmp_path / ".gingham-0a1b2c3d.partial", folder.state / ".gingham-0a1b2c3d.partial"]
+    for leftover in leftovers:
+        leftover.write_text("half")
     with folder.lock("run"):
-        assert not leftover.exists()
+        assert [leftover.exists() for leftover in leftovers] == [False, False]
+
+
+def test_what_a_user_calls_like_a_leftover_is_left_alone(tmp_path: Path) -> None:
+    folder = ProjectFolder(tmp_path)
+    (tmp_path / ".download.partial").write_text("the user's")
+    for place in (tmp_path / ".gingham-folder00.partial", folder.state / ".folder.partial"):
+        place.mkdir(parents=True)
+    with folder.lock("run"):
+        pass
+    assert (tmp_path / ".download.partial").read_text() == "the user's"
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        pytest.param({"pid": 2**22 + 1, "command": "run", "since": "09:00:00"}, id="a process that was killed"),
+        pytest.param({"pid": 2**99, "command": "run", "since": "09:00:00"}, id="no number of a process"),
+        pytest.param({"pid": 0, "command": "run", "since": "09:00:00"}, id="zero"),
+        pytest.param(["?"], id="something else"),
+    ],
+)
+def test_only_a_living_process_is_named_as_holder(tmp_path: Path, owner: object) -> None:
+    folder = ProjectFolder(tmp_path)
+    folder.prepare()
+    (folder.state / "lock.owner").write_text(json.dumps(owner))
+    refused = pytest.raises(UnavailableError, match="is in use by another process")
+    with FileLock(folder.state / "lock"), refused, folder.lock("split"):
+        pass
 
 
 def test_a_written_file_is_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -55,11 +89,23 @@ def test_a_written_file_is_whole_and_nothing_else_is_left(tmp_path: Path) -> Non
     assert (tmp_path / "deep" / "file.txt").read_text() == "content"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("n" * 251 + ".npz", id="ASCII"),
+        pytest.param("図" * 83 + ".npz", id="three bytes a letter"),
+    ],
+)
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path, name: str) -> None:
+    write_whole(tmp_path / name, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_write_that_fails_names_the_path_and_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "taken"
     target.mkdir()
     (target / "inside").touch()
-    with pytest.raises(UnavailableError, match="taken"):
+    with pytest.raises(UnavailableError, match=r"Cannot write .*/taken: "):
         write_whole(target, b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
@@ -71,6 +117,21 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     refused = pytest.raises(UnavailableError, match="No space left on device")
     with Path("/dev/full").open("wb", buffering=0) as full, refused, disk_errors(tmp_path / "x"):
         full.write(b"x")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda _, path: ProjectFolder(path), id="project"),
+        pytest.param(lambda folder, path: folder.dataset(path), id="dataset"),
+        pytest.param(lambda folder, path: workflow.split(folder, Config(), path, None), id="images"),
+        pytest.param(lambda folder, path: workflow.featurize(folder, Config(), None, path, None), id="output"),
+        pytest.param(lambda folder, path: workflow.sample(folder, Config(), path, None), id="sample"),
+    ],
+)
+def test_a_user_who_does_not_exist_is_named(tmp_path: Path, use: Callable[[ProjectFolder, Path], object]) -> None:
+    with pytest.raises(UsageError, match=r"there is no user nouser\. For a folder that is itself called ~nouser"):
+        use(ProjectFolder(tmp_path), Path("~nouser/x.npz"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files that appear whole, by one rename, or not at all."""
+"""Paths as users write them, and files that appear whole, by one rename, or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from gingham.errors import UnavailableError
+from gingham.errors import UnavailableError, UsageError
 
-__all__ = ["TEMPORARY_SUFFIX", "disk_errors", "refuse_unwritable", "sync_folder", "whole_file", "write_whole"]
+__all__ = [
+    "TEMPORARY_NAME",
+    "TEMPORARY_SUFFIX",
+    "disk_errors",
+    "refuse_unwritable",
+    "sync_folder",
+    "user_path",
+    "whole_file",
+    "write_whole",
+]
 
 TEMPORARY_SUFFIX = ".partial"
+TEMPORARY_NAME = ".gingham-????????" + TEMPORARY_SUFFIX
+"""What `whole_file` calls a file until it is whole, as a pattern of `pathlib.Path.glob`."""
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` and ``~user`` at its beginning replaced by the home folder.
+
+    Raises
+    ------
+    UsageError
+        If there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        name = Path(path).parts[0]
+        whose = f"there is no user {name[1:]}" if name != "~" else "your home folder is not known"
+        raise UsageError(
+            f"Cannot find {path}: {whose}. For a folder that is itself called {name}, give its whole path, from /."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -29,7 +58,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename or path
+        where = path if str(error.filename).endswith(TEMPORARY_SUFFIX) else error.filename or path
         raise UnavailableError(
             f"Cannot write {where}: {error.strerror or error}. What was finished before stays usable; "
             "make room or choose another folder with --project, and run the same command again."
@@ -45,7 +74,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     UnavailableError
         Where the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(
+        TEMPORARY_NAME.replace("?" * 8, secrets.token_hex(4))
+    )  # never too long, whatever path is
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

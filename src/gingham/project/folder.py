@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gingham.config import CONFIG_NAME
 from gingham.errors import UnavailableError, UsageError
-from gingham.project.files import TEMPORARY_SUFFIX, disk_errors, write_whole
+from gingham.project.files import TEMPORARY_NAME, TEMPORARY_SUFFIX, disk_errors, user_path, write_whole
 from gingham.project.index import Index
 
 __all__ = ["ProjectFolder"]
@@ -28,11 +28,11 @@ class ProjectFolder:
     Raises
     ------
     UsageError
-        If ``root`` is not a folder.
+        If ``root`` is not a folder, or begins with a ``~user`` that does not exist.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root).expanduser().absolute()
+        self.root = user_path(root).absolute()
         if self.root.exists() and not self.root.is_dir():
             raise UsageError(f"{self.root} is not a folder. Give the project's folder with --project DIR.")
         self.state = self.root / ".gingham"
@@ -46,7 +46,7 @@ class ProjectFolder:
 
     def dataset(self, name: str | os.PathLike[str]) -> Path:
         """Return the dataset's folder: as it stands if absolute, else below the project."""
-        return Path(os.path.normpath(self.root / Path(name).expanduser()))
+        return Path(os.path.normpath(self.root / user_path(name)))
 
     def name_of(self, dataset: Path) -> str:
         """Return how a dataset is called in the index: relative to the project where it lies inside."""
@@ -84,7 +84,7 @@ class ProjectFolder:
         Raises
         ------
         UnavailableError
-            If another process is writing; names it.
+            If another process is writing; names it where that is known.
         """
         from filelock import FileLock, Timeout
 
@@ -109,14 +109,31 @@ class ProjectFolder:
 
     def _sweep(self) -> None:
         """Remove what killed processes left half-written; only the holder of the lock may."""
-        for folder in (self.root, self.state, self.heads, self.backbones):
-            for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        leftovers = [*self.root.glob(TEMPORARY_NAME)]  # beside files of the user's: by our own name only
+        for folder in (self.state, self.heads, self.backbones):
+            leftovers += folder.glob(f".*{TEMPORARY_SUFFIX}")
+        for leftover in leftovers:
+            if leftover.is_file():
                 leftover.unlink(missing_ok=True)
 
 
 def _owner_in_words(file: Path) -> str:
     try:
         owner = json.loads(file.read_text())
-        return f"process {owner['pid']} (gingham {owner['command']}, since {owner['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+        if _is_alive(owner["pid"]):  # a killed process leaves its name to whoever holds the lock after it
+            return f"process {owner['pid']} (gingham {owner['command']}, since {owner['since']})"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        pass
+    return "another process"
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there signal 0 is no question but an interrupt
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return pid > 0

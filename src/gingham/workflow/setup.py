@@ -11,6 +11,7 @@ from gingham.config import Config, to_toml
 from gingham.errors import UsageError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
+from gingham.project.files import user_path
 from gingham.workflow.results import InitResult, SampleResult
 from gingham.workflow.steps import Progress, Steps
 
@@ -51,7 +52,7 @@ def sample(
     from gingham.collect.sample import render_sample
 
     began = time.perf_counter()
-    target = folder.dataset(config.dataset) if directory is None else Path(directory).expanduser().absolute()
+    target = folder.dataset(config.dataset) if directory is None else user_path(directory).absolute()
     report = (lambda done, total: progress("sample", done, total)) if progress else None
     summary = render_sample(target, seed=config.seed, workers=usable_cpus(), progress=report)
     here = folder.root == Path.cwd()

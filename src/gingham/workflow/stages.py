@@ -10,7 +10,7 @@ import numpy as np
 from gingham.config import Config
 from gingham.errors import UsageError
 from gingham.project import ProjectFolder
-from gingham.project.files import refuse_unwritable, whole_file
+from gingham.project.files import refuse_unwritable, user_path, whole_file
 from gingham.records import display_path
 from gingham.workflow.results import EvaluateResult, FeaturesResult, SplitResult, TrainResult
 from gingham.workflow.steps import Progress, Steps
@@ -55,7 +55,7 @@ def featurize(
     UnavailableError
         If the backbone's weights or its engine are not here, or ``output`` cannot be written.
     """
-    file = Path(output).expanduser().absolute() if output else None
+    file = user_path(output).absolute() if output else None
     if file is not None:
         if file.suffix != ".npz":
             raise UsageError(f"The features are written as an .npz file, not {file.name}. Type: --output features.npz")
