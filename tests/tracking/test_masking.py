@@ -26,7 +26,6 @@ from gingham.tracking.masking import mask_secrets, secrets_of
         pytest.param("Driver=X;Pwd=s3cret", "Driver=X;Pwd=***", id="ODBC in a text"),
         pytest.param("x://h/?X-Amz-Signature=s3cret", "x://h/?X-Amz-Signature=***", id="signed address"),
         pytest.param("from http://a:b@c and http://d:e@f", "from http://***@c and http://***@f", id="two in a text"),
-        pytest.param("the word s3cret alone", "the word *** alone", id="given secret"),
         pytest.param("https://host:5000/a", "https://host:5000/a", id="port"),
         pytest.param("x://h/db?sslmode=require&host=a", "x://h/db?sslmode=require&host=a", id="harmless in the query"),
         pytest.param("x://h/#/experiments/1", "x://h/#/experiments/1", id="fragment"),
@@ -36,8 +35,12 @@ from gingham.tracking.masking import mask_secrets, secrets_of
     ],
 )
 def test_secrets_are_masked_and_nothing_else(text: str, masked: str) -> None:
-    assert mask_secrets(text, ["s3cret"]) == masked
-    assert mask_secrets(masked, ["s3cret"]) == masked
+    assert mask_secrets(text) == masked
+    assert mask_secrets(masked) == masked
+
+
+def test_a_given_secret_is_masked_wherever_it_stands() -> None:
+    assert mask_secrets("the word s3cret alone", ["s3cret"]) == "the word *** alone"
 
 
 def test_a_very_short_secret_does_not_blot_out_the_text() -> None:

@@ -90,12 +90,13 @@ def change_record(project: Path, run: str, change: Callable[[dict[str, Any]], ob
 
 @pytest.fixture
 def five_runs(finished: Path) -> ProjectFolder:
-    """One run that was made, and four older copies of its record."""
+    """One run that was made, and four older ones that came to the same."""
     original = next(finished.glob("runs/*/run.json"))
     for day in range(1, 5):
         run_id = f"2020010{day}-000000-abcd"
         (finished / "runs" / run_id).mkdir()
-        shutil.copy(original, finished / "runs" / run_id)
+        for name in ("run.json", "predictions.csv"):
+            shutil.copy(original.with_name(name), finished / "runs" / run_id)
         created = {"run_id": run_id, "created": f"2020-01-0{day}T00:00:00Z"}
         change_record(finished, run_id, lambda record, created=created: record.update(created))
     return ProjectFolder(finished)
@@ -130,12 +131,12 @@ def test_a_run_that_vanishes_while_they_are_read_is_passed_over_and_named(
     assert "removed" in warning
 
 
-def test_metrics_that_only_a_newer_gingham_knows_are_left_out(gingham: Any, two_runs: tuple[Path, str, str]) -> None:
-    project, first, second = two_runs
-    change_record(project, first, lambda record: record["metrics"].update(f1_score=0.9))
-    assert gingham("runs", "show", first, "--project", project).status == 0
-    assert first in gingham("runs", "list", "--project", project).out
-    assert gingham("runs", "compare", first, second, "--project", project).status == 0
+def test_metrics_that_only_a_newer_gingham_knows_are_left_out(gingham: Any, five_runs: ProjectFolder) -> None:
+    run, project = "20200103-000000-abcd", five_runs.root
+    change_record(project, run, lambda record: record["metrics"].update(f1_score=0.9))
+    assert gingham("runs", "show", run, "--project", project).status == 0
+    assert run in gingham("runs", "list", "--project", project).out
+    assert gingham("runs", "compare", run, "--project", project).status == 0
 
 
 @pytest.mark.parametrize(
@@ -163,31 +164,31 @@ def test_metrics_that_are_not_whole_cost_one_run_and_are_named(
     ("harm", "reason"),
     [
         pytest.param(lambda file: file.write_bytes(file.read_bytes() + b"\xff\xfex"), "0xff is no UTF-8", id="bytes"),
-        pytest.param(lambda file: file.write_bytes(file.read_bytes()[:-9]), "line 43 has", id="cut"),
+        pytest.param(lambda file: file.write_bytes(file.read_bytes()[:-40]), "line 43 has", id="cut"),
         pytest.param(lambda file: (file.unlink(), file.mkdir()), "directory", id="a folder"),
         pytest.param(lambda file: (file.unlink(), file.symlink_to(file)), "symbolic links", id="a link to itself"),
     ],
 )
 def test_predictions_that_cannot_be_read_are_named(
-    gingham: Any, two_runs: tuple[Path, str, str], harm: Callable[[Path], object], reason: str
+    gingham: Any, five_runs: ProjectFolder, harm: Callable[[Path], object], reason: str
 ) -> None:
-    project, first, second = two_runs
-    file = project / "runs" / first / "predictions.csv"
+    run = "20200103-000000-abcd"
+    file = five_runs.runs / run / "predictions.csv"
     harm(file)
-    refused = gingham("runs", "compare", first, second, "--project", project)
+    refused = gingham("runs", "compare", run, "--project", five_runs.root)
     assert refused.status == 4
-    assert all(word in refused.err for word in (str(file), f"so {first} cannot be compared", reason))
-    assert "Traceback" not in refused.err
+    for words in (str(file), f"so {run} cannot be compared", reason):
+        assert words in refused.err
 
 
-def test_the_previous_run_is_the_one_before_on_the_same_test_images(
-    gingham: Any, two_runs: tuple[Path, str, str]
-) -> None:
-    project, first, second = two_runs
-    assert gingham("runs", "compare", "previous", second, "--project", project, "--json").json["a"] == first
-    for change in ({"status": "failed"}, {"created": "2090-01-01T00:00:00Z"}):
-        change_record(project, first, lambda record, change=change: record.update({"status": "finished"} | change))
-        assert "No run before" in gingham("runs", "compare", "previous", second, "--project", project).err
+def test_the_previous_run_is_the_one_before_that_finished(gingham: Any, five_runs: ProjectFolder) -> None:
+    def previous_of(run: str) -> Any:
+        return gingham("runs", "compare", "previous", run, "--project", five_runs.root, "--json").json
+
+    assert previous_of("20200103")["a"] == "20200102-000000-abcd"
+    change_record(five_runs.root, "20200102-000000-abcd", lambda record: record.update(status="failed", metrics={}))
+    assert previous_of("20200103")["a"] == "20200101-000000-abcd"
+    assert "No run before" in previous_of("20200101")["error"]["message"]
 
 
 def test_a_comparison_without_predictions_says_so(gingham: Any, two_runs: tuple[Path, str, str]) -> None:

@@ -98,7 +98,8 @@ def read_record(folder: Path) -> RunRecord:
             raise BrokenRunError(f"{shown} is passed over: its {RECORD_NAME} is not a file that a run wrote.")
         record = RunRecord.from_json(file.read_bytes())
     except FileNotFoundError:
-        raise BrokenRunError(f"{shown} is passed over: it holds no {RECORD_NAME}, so it is no run.") from None
+        why = f"it holds no {RECORD_NAME}, so it is no run" if folder.is_dir() else "it was removed a moment ago"
+        raise BrokenRunError(f"{shown} is passed over: {why}.") from None
     except OSError as error:
         raise BrokenRunError(f"{shown} is passed over: its {RECORD_NAME} cannot be read ({error.strerror}).") from error
     except ValidationError as error:

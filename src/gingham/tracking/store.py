@@ -171,6 +171,20 @@ class RunStore:
         chosen = [run for run in runs if status is None or run.status == status]
         return RunListing(tuple(chosen[:limit]), warnings)
 
+    def records(self) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
+        """Return the record of every run, newest first, and a sentence for each folder that was passed over.
+
+        It looks over the folders once and reads each record once; what vanishes meanwhile is passed over.
+        """
+        listing = self.list()
+        records, warnings = [], [*listing.warnings]
+        for run in listing.runs:
+            try:
+                records.append(read_record(self.folder(run.run_id)))
+            except BrokenRunError as error:
+                warnings.append(str(error))
+        return tuple(records), tuple(warnings)
+
     def get(self, run: str) -> RunRecord:
         """Return the record of one run.
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from gingham import __version__
 from gingham.errors import UnavailableError, UsageError
+from gingham.evaluate.metrics import Metrics
 from gingham.project import ProjectFolder
-from gingham.tracking import RunStore
+from gingham.tracking import RunRecord, RunStore
 from gingham.workflow.results import Comparison, RunList, RunResult
 
 if TYPE_CHECKING:
@@ -22,11 +27,15 @@ def store(folder: ProjectFolder) -> RunStore:
 
 
 def runs(folder: ProjectFolder) -> RunList:
-    """Return every run, newest first, with a sentence for each folder in ``runs/`` that is none."""
-    history = store(folder)
-    listing = history.list()
-    found = tuple(RunResult(history.get(summary.run_id), folder.root) for summary in listing.runs)
-    return RunList(found, tuple(listing.warnings))
+    """Return every run, newest first, with a sentence for each folder in ``runs/`` that is none or cannot be read."""
+    records, passed_over = store(folder).records()
+    found, warnings = [], [*passed_over]
+    for record in records:
+        try:
+            found.append(_result(folder, record))
+        except UnavailableError as error:
+            warnings.append(str(error))
+    return RunList(tuple(found), tuple(warnings))
 
 
 def show(folder: ProjectFolder, run: str) -> RunResult:
@@ -35,9 +44,9 @@ def show(folder: ProjectFolder, run: str) -> RunResult:
     Raises
     ------
     UnavailableError
-        If there is no such run.
+        If there is no such run, or it cannot be read.
     """
-    return RunResult(store(folder).get(run), folder.root)
+    return _result(folder, store(folder).get(run))
 
 
 def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
@@ -54,7 +63,7 @@ def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     UsageError
         If they were tested on different images.
     UnavailableError
-        If there is no such run.
+        If there is no such run, or its predictions or metrics cannot be read.
     """
     from gingham.evaluate import compare_predictions
 
@@ -72,11 +81,34 @@ def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:
     return Comparison(first, second, parameters, predictions)
 
 
+def _result(folder: ProjectFolder, record: RunRecord) -> RunResult:
+    """Return a run without the metrics that only a newer Gingham knows.
+
+    Raises
+    ------
+    UnavailableError
+        If those that are left are not whole.
+    """
+    if record.status == "finished":
+        known = {name: value for name, value in record.metrics.items() if name in Metrics.model_fields}
+        try:
+            Metrics.model_validate(known)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise UnavailableError(
+                f"The metrics of {record.run_id} cannot be read "
+                f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Gingham {record.gingham_version} wrote them, "
+                f"this is {__version__}: if that one is newer, type `pip install --upgrade gingham`."
+            ) from None
+        record = record.model_copy(update={"metrics": known})
+    return RunResult(record, folder.root)
+
+
 def _previous(folder: ProjectFolder, run: RunResult) -> RunResult:
-    for other in runs(folder).runs:
-        same_test = other.record.dataset.test_fingerprint == run.record.dataset.test_fingerprint
-        if same_test and other.record.created < run.record.created:
-            return other
+    for other in store(folder).list(status="finished").runs:
+        same_test = other.test_fingerprint == run.record.dataset.test_fingerprint
+        if same_test and datetime.datetime.fromisoformat(other.created) < run.record.created:
+            return show(folder, other.run_id)
     raise UnavailableError(
         f"No run before {run.run_id} was tested on the same images, so there is nothing to compare it with. "
         "Run again with another parameter, such as `gingham run --features.resolution 320`."
@@ -92,6 +124,15 @@ def _predictions(folder: ProjectFolder, run: RunResult) -> PredictionTable:
             return read_predictions(stream)
     except FileNotFoundError:
         raise UnavailableError(f"{file} is gone, so {run.run_id} cannot be compared.") from None
+    except UnicodeDecodeError as error:
+        problem = f"byte {error.object[error.start]:#04x} is no UTF-8"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except UsageError as error:
+        problem = str(error)
+    raise UnavailableError(
+        f"{file} cannot be read, so {run.run_id} cannot be compared: {problem}. `gingham runs list` shows the others."
+    )
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
