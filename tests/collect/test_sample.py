@@ -256,12 +256,23 @@ def test_what_is_missing_or_cut_off_is_rendered_again(
     cut.write_bytes(cut.read_bytes()[:5000])
     empty.write_bytes(b"")
     (again / ".rendering").mkdir()
-    (again / ".rendering" / "left over").write_bytes(b"\xff\xd8")
+    for name in ("SOURCE.txt.1234", f"{Path(whole[1].path).name}.99999"):
+        (again / ".rendering" / name).write_bytes(b"\xff\xd8")
     calls: list[tuple[int, int]] = []
     summary = render_sample(again, SEED, workers, lambda done, total: calls.append((done, total)))
     assert summary.rendered == lost + 2
     assert calls == [(done, 429) for done in range(430 - lost - 2, 430)]
     assert contents(again) == contents(sample.directory)
+
+
+def test_a_user_s_folder_called_like_the_staging_one_is_left_alone(again: Path) -> None:
+    (again / readable()[0].path).unlink()
+    mine = {".rendering/notes.txt": b"mine", ".rendering/deep/SOURCE.txt.1": b"mine"}
+    for name, data in mine.items():
+        (again / name).parent.mkdir(parents=True, exist_ok=True)
+        (again / name).write_bytes(data)
+    assert render_sample(again, seed=SEED, workers=1).rendered == 1
+    assert {name: data for name, data in contents(again).items() if name.startswith(".rendering")} == mine
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")

@@ -74,9 +74,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     UnavailableError
         Where the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(
-        TEMPORARY_NAME.replace("?" * 8, secrets.token_hex(4))
-    )  # never too long, whatever path is
+    temporary = path.with_name(TEMPORARY_NAME.replace("?" * 8, secrets.token_hex(4)))  # short, whatever path is
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

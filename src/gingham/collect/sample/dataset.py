@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +105,7 @@ def render_sample(directory: Path, seed: int = 0, workers: int = 2, progress: Pr
                     if progress is not None:
                         progress(done, len(entries))
         finally:
-            shutil.rmtree(directory / _STAGING, ignore_errors=True)
+            _clear(directory / _STAGING, {_MARKER, *(Path(entry.path).name for entry in entries)})
     return SampleSummary(
         directory=directory,
         images=dict(COUNTS),
@@ -171,6 +170,16 @@ def _write(directory: Path, name: str, data: bytes) -> None:
             f"cannot write {path}: {error.strerror}. What was written so far is kept; "
             "mend this and run the same command again to complete the sample."
         ) from error
+
+
+def _clear(staging: Path, names: set[str]) -> None:
+    """Remove what this or an earlier rendering was writing when it ended; a folder of that name may be the user's."""
+    with suppress(OSError):
+        for file in staging.iterdir():
+            name, _, process = file.name.rpartition(".")
+            if name in names and process.isdecimal() and file.is_file():
+                file.unlink(missing_ok=True)
+        staging.rmdir()
 
 
 @contextmanager
