@@ -232,8 +232,8 @@ class _Draw:
         if off := [label for label in labels if self._is_off(label)]:
             shares = [f"{label} ({_percent(self._classes[label].test / self._classes[label].total)})" for label in off]
             warnings.append(
-                f"Of {_count(len(off), 'class', 'classes')} another share than {_percent(self._test_fraction)} is in the "
-                f"test set, because groups and images assigned earlier stay where they are: {_named(shares)}."
+                f"Of {_count(len(off), 'class', 'classes')} another share than {_percent(self._test_fraction)} is in "
+                f"the test set, because groups and images assigned earlier stay where they are: {_named(shares)}."
             )
         return warnings
 
