@@ -20,7 +20,7 @@ __all__ = ["Dataset", "Scan", "list_files", "loose_images", "scan"]
 HASHED_SIDE = 64
 IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
 IGNORED_FOLDERS = frozenset({"__macosx"})
-RULES = 1  # raise it when decoding or hashing changes: everything is then read again
+RULES = 2  # raise it when decoding or hashing changes: everything is then read again
 PASSING = frozenset({SkipReason.UNREADABLE, SkipReason.VANISHED})  # may be different next time
 
 

@@ -30,7 +30,7 @@ Places = npt.NDArray[np.intp]
 Item = tuple[str, str]
 Progress = Callable[[int, int], None]
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of every cache key: raise it when the same image, recipe and engine come to give other features."""
 _WINDOW_BYTES = 64 << 20
 """What may wait, decoded, for the network; the threads' own work comes on top."""
