@@ -13,6 +13,7 @@ from gingham.curate import (
     label_conflicts,
     label_suspects,
 )
+from gingham.curate.hamming import distances
 from gingham.errors import ConfigError
 from gingham.records import ImageFile
 
@@ -103,6 +104,22 @@ def test_suspects_of_a_large_cluster_are_at_most_one_an_image():
     assert len({suspect.paths for suspect in suspects}) == len(suspects)
 
 
+def test_suspects_of_a_huge_cluster_are_a_sample_that_says_so(monkeypatch):
+    compared = []
+
+    def counted(left, right):
+        compared.append(len(left) * len(right))
+        return distances(left, right)
+
+    monkeypatch.setattr("gingham.curate.groups.distances", counted)
+    huge = [image(f"{'ab'[i >= 4000]}/{i:05}", dhash=near(i % 4)) for i in range(8000)]
+    small = [image("c/1", dhash=near(128)), image("d/2", dhash=near(129))]
+    suspects = label_suspects([*huge, *small], 5)
+    assert sum(compared) < 2**24 + 10
+    assert {(suspect.labels, suspect.sampled) for suspect in suspects} == {(("a", "b"), True), (("c", "d"), False)}
+    assert not any(suspect.sampled for suspect in label_suspects(huge[2000:6000], 5))
+
+
 def test_duplicate_groups_are_listed_largest_first():
     files = [image("a/9", "x"), image("a/1", "x"), image("a/2"), image("a/3"), image("b/4"), image("a/5")]
     assert duplicate_groups(files, np.array([0, 0, 1, 1, 1, 2])) == [
@@ -129,6 +146,7 @@ def test_groups_by_folder(level, expected):
         pytest.param(r"/(\w+?)_\d", ["tom", "tom", None], id="first-group"),
         pytest.param(r"(\w+)/(?P<group>t)", ["t", "t", None], id="named-group"),
         pytest.param(r"^(cat)?", ["cat", "cat", None], id="group-that-takes-no-part"),
+        pytest.param(r"^(c?a?t?)", ["cat", "cat", None], id="group-that-is-empty"),
     ],
 )
 def test_groups_by_regex(pattern, expected):
@@ -142,7 +160,10 @@ def test_groups_by_regex(pattern, expected):
         pytest.param(lambda p: groups_by_folder(p, 1), "no image lies so many folders below", id="level-too-deep"),
         pytest.param(lambda p: groups_by_regex(p, "(a"), "is not a regular expression", id="regex-broken"),
         pytest.param(lambda p: groups_by_regex(p, "a"), "has no group", id="regex-without-group"),
-        pytest.param(lambda p: groups_by_regex(p, "(zebra)"), "matches none of the 2 paths", id="regex-matches-none"),
+        pytest.param(
+            lambda p: groups_by_regex(p, "(zebra)"), "finds a group in none of the 2 paths", id="regex-matches-none"
+        ),
+        pytest.param(lambda p: groups_by_regex(p, "(z*)"), "finds a group in none", id="regex-finds-only-nothing"),
     ],
 )
 def test_user_group_that_cannot_be_meant_is_refused(call, message):

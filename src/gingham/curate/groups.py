@@ -35,6 +35,7 @@ NEAR_DUPLICATE_BITS = 12
 """Default radius; docs/decisions/split-grouping.md holds the measurements behind it."""
 
 _ROWS_AT_ONCE = 64
+_COMPARISONS = 2**24  # of one cluster; beyond 4,096 images only some of them look for their nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,15 @@ class LabelSuspect:
     paths, labels : tuple of two str
     distance : int
         Differing bits of their hashes.
+    sampled : bool
+        Whether they come from a cluster so large that only some of its images were compared with all: it may hold
+        more such pairs.
     """
 
     paths: tuple[str, str]
     labels: tuple[str, str]
     distance: int
+    sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +195,12 @@ def groups_by_regex(paths: Sequence[str], pattern: str) -> list[str | None]:
     Returns
     -------
     list of str or None
-        The key; None for an image that the expression does not match.
+        The key; None for an image that the expression does not match, or where the key is empty.
 
     Raises
     ------
     ConfigError
-        If the expression is not valid, has no group, or matches no image.
+        If the expression is not valid, has no group, or finds no key at all.
 
     >>> groups_by_regex(["cat/tom_1.jpg", "cat/tom_2.jpg", "dog/x.jpg"], r"/([a-z]+)_\d+")
     ['tom', 'tom', None]
@@ -210,10 +215,11 @@ def groups_by_regex(paths: Sequence[str], pattern: str) -> list[str | None]:
             "parentheses, as in `/([^/_]+)_[0-9]+`."
         )
     key = "group" if "group" in expression.groupindex else 1
-    groups = [match[key] if (match := expression.search(path)) else None for path in paths]
-    if paths and not any(group is not None for group in groups):
+    groups = [(match[key] or None) if (match := expression.search(path)) else None for path in paths]
+    if paths and not any(groups):
         raise ConfigError(
-            f"splits.group_regex `{pattern}` matches none of the {len(paths)} paths. They look like `{paths[0]}`."
+            f"splits.group_regex `{pattern}` finds a group in none of the {len(paths)} paths. "
+            f"They look like `{paths[0]}`."
         )
     return groups
 
@@ -241,7 +247,8 @@ def label_conflicts(files: Sequence[ImageFile]) -> list[LabelConflict]:
 def label_suspects(files: Sequence[ImageFile], radius: int) -> list[LabelSuspect]:
     """Find near-duplicates whose labels differ: for each image its nearest one under another label.
 
-    The same bytes under two labels are a conflict and are not listed here.
+    The same bytes under two labels are a conflict and are not listed here. In a cluster of more than 4,096 images only
+    some, evenly spaced, look for their nearest, so that the time does not grow with the square of its size.
 
     Parameters
     ----------
@@ -263,8 +270,10 @@ def label_suspects(files: Sequence[ImageFile], radius: int) -> list[LabelSuspect
     for members in np.split(order, np.flatnonzero(np.diff(component[order])) + 1):
         if len(members) < 2 or (label[members] == label[members[0]]).all():
             continue
-        for start in range(0, len(members), _ROWS_AT_ONCE):
-            rows = members[start : start + _ROWS_AT_ONCE]
+        searching = members[:: -(-(len(members) ** 2) // _COMPARISONS)]
+        sampled = len(searching) < len(members)
+        for start in range(0, len(searching), _ROWS_AT_ONCE):
+            rows = searching[start : start + _ROWS_AT_ONCE]
             distance = distances(hashes[rows], hashes[members]).astype(np.int64)
             same = label[rows][:, None] == label[members]
             distance[same | (content[rows][:, None] == content[members])] = radius + 1
@@ -273,7 +282,7 @@ def label_suspects(files: Sequence[ImageFile], radius: int) -> list[LabelSuspect
                 if bits <= radius:
                     pair = sorted((files[hashed[row]], files[hashed[members[column]]]), key=lambda file: file.path)
                     paths = (pair[0].path, pair[1].path)
-                    suspects[paths] = LabelSuspect(paths, (pair[0].label, pair[1].label), int(bits))
+                    suspects[paths] = LabelSuspect(paths, (pair[0].label, pair[1].label), int(bits), sampled)
     return sorted(suspects.values(), key=lambda suspect: (suspect.distance, suspect.paths))
 
 
