@@ -273,7 +273,11 @@ def test_the_second_of_two_runs_says_who_is_at_work(gingham: Any, project: Path)
 def test_leftovers_of_killed_runs_are_swept(gingham: Any, project: Path) -> None:
     for name in (".gingham/staging/20260101-000000-abcd/figures", "runs/.probe-0123456789abcdef"):
         (project / name).mkdir(parents=True)
-    for name in (".gingham/staging/20260101-000000-abcd/run.json", ".gingham/heads/.x.partial", ".gingham-0a1b2c3d.partial"):
+    for name in (
+        ".gingham/staging/20260101-000000-abcd/run.json",
+        ".gingham/heads/.x.partial",
+        ".gingham-0a1b2c3d.partial",
+    ):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("half")
     let_probes_age(project)
