@@ -144,7 +144,10 @@ class Evaluation(_Table):
 class Tracking(_Table):
     """The mirror of the run history in MLflow."""
 
-    uri: str = Field("", description="MLflow tracking URI; empty: MLFLOW_TRACKING_URI, and without that no mirror")
+    uri: str = Field(
+        "",
+        description="MLflow tracking URI; sqlite:///FILE is in the project; empty: MLFLOW_TRACKING_URI, else no mirror",
+    )
     experiment: str = Field("", description="MLflow experiment; empty: the name of the dataset")
 
 

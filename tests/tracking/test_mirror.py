@@ -188,6 +188,102 @@ def test_an_interrupted_copy_to_a_database_is_finished_the_next_time(
 
 
 @pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests to processes that are said to have copied a run, but were not started."""
+    requests: list[dict[str, Any]] = []
+
+    def start(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        requests.append(json.loads(options["input"]))
+        return subprocess.CompletedProcess(command, 9 if "down" in requests[-1]["uri"] else 0, "no answer", "")
+
+    monkeypatch.setattr(subprocess, "run", start)
+    return requests
+
+
+SERVER = "http://ann:s3cret@host/"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "starts"),
+    [
+        pytest.param((SERVER, "fabrics"), (SERVER, "fabrics"), 1, id="the same again"),
+        pytest.param((SERVER, "fabrics"), ("http://ann:t0ken@host/", "fabrics"), 1, id="another password"),
+        pytest.param((SERVER, "fabrics"), (SERVER, "leaves"), 2, id="another experiment"),
+        pytest.param((SERVER, "fabrics"), ("http://other/", "fabrics"), 2, id="another server"),
+        pytest.param(("http://down/", "fabrics"), ("http://down/", "fabrics"), 2, id="the first went wrong"),
+        pytest.param(("x:///?d=s3cret", "fabrics"), ("x:///?d=s3cret", "fabrics"), 2, id="all of it masked"),
+        pytest.param(("sqlite:///here.db", "fabrics"), ("sqlite:///here.db", "fabrics"), 1, id="database"),
+        pytest.param(("sqlite:///gone.db", "fabrics"), ("sqlite:///gone.db", "fabrics"), 2, id="database deleted"),
+    ],
+)
+def test_a_copy_that_is_noted_starts_no_process(
+    make_record: MakeRecord,
+    tmp_path: Path,
+    started: list[dict[str, Any]],
+    first: tuple[str, str],
+    second: tuple[str, str],
+    starts: int,
+) -> None:
+    (tmp_path / "here.db").touch()
+    record, notes = make_record(), tmp_path / ".gingham" / "mirrored"
+    for uri, experiment in (first, second):
+        warning = mirror_run(record, tmp_path, uri, experiment, relative_to=tmp_path, notes=notes)
+        assert (warning is not None) == ("down" in uri)
+    assert len(started) == starts
+    assert all("s3cret" not in file.read_text() for file in notes.glob("*"))
+    other = make_record("20261124-130000-ab12")
+    mirror_run(other, tmp_path, *first, relative_to=tmp_path, notes=notes)
+    assert len(started) == starts + 1, "each run has a note of its own"
+
+
+def no_note(notes: Path) -> None:
+    (notes / "20261124-120000-ab12").unlink()
+
+
+def damaged_note(notes: Path) -> None:
+    (notes / "20261124-120000-ab12").write_bytes(b"\xff\n[")
+
+
+def no_place_for_notes(notes: Path) -> None:
+    no_note(notes)
+    notes.rmdir()
+    notes.touch()
+
+
+@pytest.mark.parametrize("harm", [no_note, damaged_note, no_place_for_notes], ids=lambda harm: harm.__name__)
+def test_without_a_note_mlflow_is_asked(
+    make_record: MakeRecord, tmp_path: Path, started: list[dict[str, Any]], harm: Callable[[Path], None]
+) -> None:
+    notes = tmp_path / "mirrored"
+    assert mirror_run(make_record(), tmp_path, SERVER, "fabrics", notes=notes) is None
+    harm(notes)
+    assert mirror_run(make_record(), tmp_path, SERVER, "fabrics", notes=notes) is None
+    assert len(started) == 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "resolved"),
+    [
+        pytest.param("sqlite:///x.db", "sqlite:///{project}/x.db", id="file"),
+        pytest.param("sqlite:///a/x.db?timeout=5", "sqlite:///{project}/a/x.db?timeout=5", id="with a parameter"),
+        pytest.param("sqlite:////data/x.db", "sqlite:////data/x.db", id="absolute"),
+        pytest.param("sqlite:///:memory:", "sqlite:///:memory:", id="in memory"),
+        pytest.param("sqlite://", "sqlite://", id="no file"),
+        pytest.param("http://host/x", "http://host/x", id="server"),
+    ],
+)
+def test_a_relative_database_lies_in_the_given_folder(
+    make_record: MakeRecord, tmp_path: Path, started: list[dict[str, Any]], uri: str, resolved: str
+) -> None:
+    mirror_run(make_record(), tmp_path, uri, "fabrics", relative_to=tmp_path / "project")
+    mirror_run(make_record(), tmp_path, uri, "fabrics")
+    assert [request["uri"] for request in started] == [
+        resolved.format(project=tmp_path / "project"),
+        resolved.format(project=Path.cwd()),
+    ]
+
+
+@pytest.fixture
 def silent() -> Iterator[int]:
     """The port of a server that takes every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -9,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gingham.tracking.masking import mask_secrets, secrets_of
+from gingham.errors import UnavailableError
+from gingham.project.files import write_whole
+from gingham.tracking.masking import MASK, mask_secrets, secrets_of
 from gingham.tracking.record import RunRecord
 
 __all__ = ["mirror_run"]
@@ -28,12 +31,19 @@ ENVIRONMENT = {
 
 
 def mirror_run(
-    record: RunRecord, run_dir: Path, tracking_uri: str, experiment: str, *, timeout: float = 30.0
+    record: RunRecord,
+    run_dir: Path,
+    tracking_uri: str,
+    experiment: str,
+    *,
+    relative_to: Path | None = None,
+    notes: Path | None = None,
+    timeout: float = 30.0,
 ) -> str | None:
     """Copy a published run to MLflow: parameters, metrics, tags, and the report, figures, tables and model.
 
-    The same run is copied once: a second call finds it by its tag ``gingham.run_id``, and does nothing, or goes on
-    where an interrupted copy stopped.
+    The same run is copied once. Where a note says that it has been, nothing is started; else a second call finds it
+    by its tag ``gingham.run_id``, and does nothing, or goes on where an interrupted copy stopped.
 
     Parameters
     ----------
@@ -41,9 +51,13 @@ def mirror_run(
     run_dir : Path
         Where its files lie.
     tracking_uri : str
-        A server (``http://…``), or a database (``sqlite:///…``, relative to the current folder).
+        A server (``http://…``), or a database (``sqlite:///…``).
     experiment : str
         Made where there is none.
+    relative_to : Path, optional
+        The folder in which a relative ``sqlite:///…`` lies; by default the current one.
+    notes : Path, optional
+        Folder for the notes on finished copies, a file a run; it may be deleted, and holds no secrets.
     timeout : float
         Seconds after which the copy is broken off, included the start of MLflow (1–5 s) and, once,
         the making of a new database (5 s).
@@ -53,6 +67,53 @@ def mirror_run(
     str or None
         What went wrong, in a sentence for the user and without secrets; None where all was copied.
     """
+    uri = _resolved(tracking_uri, relative_to or Path())
+    place = _place(uri, experiment)
+    note = notes / record.run_id if notes and place else None
+    file = database_file(uri)
+    deleted = file is not None and not Path(file).exists()  # and the copy with it
+    if note and place in _lines(note) and not deleted:
+        return None
+    problem = _copy(record, run_dir, uri, experiment, timeout)
+    if note and place and problem is None:
+        with contextlib.suppress(UnavailableError):  # without a note, the next call asks MLflow
+            write_whole(note, "".join(f"{line}\n" for line in sorted({*_lines(note), place})))
+    return problem
+
+
+def database_file(tracking_uri: str) -> str | None:
+    """Return the file of an SQLite address as it stands there; None where it is no such address.
+
+    >>> database_file("sqlite:///mlflow.db?timeout=5"), database_file("sqlite:////data/mlflow.db"), database_file("x://h")
+    ('mlflow.db', '/data/mlflow.db', None)
+    """
+    scheme, _, place = tracking_uri.partition("://")
+    return place.removeprefix("/").partition("?")[0] if scheme == "sqlite" else None
+
+
+def _resolved(tracking_uri: str, folder: Path) -> str:
+    file = database_file(tracking_uri)
+    if not file or file == ":memory:":
+        return tracking_uri
+    return f"sqlite:///{folder.absolute() / file}{''.join(tracking_uri.partition('?')[1:])}"
+
+
+def _place(uri: str, experiment: str) -> str | None:
+    """Return the line by which a copy is noted; None where no note could be relied on."""
+    shown = mask_secrets(uri)
+    if MASK in shown.partition("?")[2]:  # what is masked may be all that tells one place from another
+        return None
+    return json.dumps([shown, experiment])
+
+
+def _lines(note: Path) -> list[str]:
+    try:
+        return note.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _copy(record: RunRecord, run_dir: Path, tracking_uri: str, experiment: str, timeout: float) -> str | None:
     about = f"Run {record.run_id} was not copied to MLflow at {mask_secrets(tracking_uri)}"
     if importlib.util.find_spec("mlflow") is None:
         return f"{about}: MLflow is not installed. {INSTALL}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from gingham.tracking.mirror import INSTALL, PROBLEM_STATUS
+from gingham.tracking.mirror import INSTALL, PROBLEM_STATUS, database_file
 from gingham.tracking.record import RunRecord
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ def _experiment_id(client: MlflowClient, name: str, location: str | None) -> str
 
 def _beside_database(uri: str, experiment: str) -> str | None:
     """Return a folder beside an SQLite file for its artifacts; MLflow would take the current folder."""
-    if urlsplit(uri).scheme != "sqlite":
+    file = database_file(uri)
+    if file is None:
         return None
-    file = uri.removeprefix("sqlite://").removeprefix("/").partition("?")[0]
     if file in ("", ":memory:"):
         raise _ProblemError("a database in memory is gone at once. Name a file: `sqlite:///mlflow.db`")
     return (Path(file).absolute().parent / "mlartifacts" / quote(experiment, safe=" ")).as_uri()
