@@ -110,6 +110,56 @@ def test_an_attribute_cannot_be_reached_through_a_dotted_name() -> None:
         read_checkpoint(file.getvalue())
 
 
+def crafted(offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
+    """Return a checkpoint of one tensor on four numbers, written without torch."""
+    file = io.BytesIO()
+    reference = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ"
+    window = b"".join(pickle.dumps(value, 2)[2:-1] for value in (offset, shape, stride))
+    program = b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" + reference + window + b"tRs."
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", program)
+        archive.writestr("archive/data/0", np.arange(4, dtype="<f4").tobytes())
+    return file.getvalue()
+
+
+def flagged(place: int, value: int) -> bytes:
+    """Return a good checkpoint with one byte changed in the directory entry of its program."""
+    data = bytearray(crafted(0, (4,), (1,)))
+    data[data.index(b"PK\x01\x02") + place] = value
+    return bytes(data)
+
+
+def badly_deflated() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(range(256)) * 50)
+    data = bytearray(file.getvalue())
+    start = data.index(b"data.pkl") + len(b"data.pkl")
+    data[start : start + 8] = b"\xff" * 8
+    return bytes(data)
+
+
+def test_a_checkpoint_is_read_without_torch() -> None:
+    np.testing.assert_array_equal(read_checkpoint(crafted(1, (2, 2), (0, 2)))["a"], [[1, 3], [1, 3]])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        pytest.param(crafted(0, (1,), (2**70,)), "no memory can hold", id="a stride beyond 64 bits"),
+        pytest.param(crafted(0, (1,), (2**62,)), "no memory can hold", id="a stride beyond 64 bits in bytes"),
+        pytest.param(crafted(0, (0, 2**70), (1, 1)), "no memory can hold", id="a size beyond 64 bits"),
+        pytest.param(crafted(2**70, (0,), (1,)), "no memory can hold", id="an offset beyond 64 bits"),
+        pytest.param(flagged(8, 1), "encrypted", id="encrypted"),
+        pytest.param(flagged(10, 99), "compression method is not supported", id="unknown compression"),
+        pytest.param(badly_deflated(), "cannot be read", id="bad compression"),
+    ],
+)
+def test_a_crafted_checkpoint_is_refused_in_words(data: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read_checkpoint(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -12,6 +12,7 @@ import math
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ Array = npt.NDArray[Any]
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
+_LARGEST = 1 << 48  # numbers in a tensor: sizes and strides in bytes stay within 64 bits
 _STORAGES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
@@ -57,12 +59,16 @@ def read_checkpoint(data: bytes) -> dict[str, Array]:
         If the file is neither format, is cut short, or its program asks for anything but tensors.
     """
     try:
-        state = _read_zipped(data) if data[:2] == b"PK" else _read_legacy(data)
+        return _tensors(_read_zipped(data) if data[:2] == b"PK" else _read_legacy(data))
     except DataError:
         raise
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, KeyError, IndexError,
-            TypeError, AttributeError, OverflowError, MemoryError, struct.error) as error:  # fmt: skip
+    # RuntimeError: an encrypted archive, a compression that Python does not know, nesting without end
+    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, IndexError,
+            TypeError, AttributeError, OverflowError, MemoryError, RuntimeError, struct.error) as error:  # fmt: skip
         raise DataError(f"The checkpoint cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _tensors(state: Any) -> dict[str, Array]:
     if not isinstance(state, dict):
         raise DataError(f"The checkpoint holds a {type(state).__name__}, not a dictionary of tensors.")
     for wrapper in ("state_dict", "model"):
@@ -74,7 +80,7 @@ def read_checkpoint(data: bytes) -> dict[str, Array]:
     try:
         return {name: tensor.array() for name, tensor in tensors.items()}
     except (ValueError, TypeError, IndexError) as error:
-        raise DataError(f"The checkpoint is cut short or damaged: {error}") from error
+        raise DataError(f"The checkpoint is cut short or damaged: {error}.") from error
 
 
 class _Storage:
@@ -103,6 +109,8 @@ class _Tensor:
             raise ValueError("a storage is missing")
         if min((*self.shape, *self.stride, self.offset), default=0) < 0:
             raise ValueError("a tensor with a negative size, stride or offset")
+        if max((*self.shape, *self.stride, self.offset), default=0) > _LARGEST:
+            raise ValueError("a tensor with a size, stride or offset that no memory can hold")
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
         if math.prod(self.shape) and last >= values.size:
             raise ValueError("a tensor reaches beyond its storage")
