@@ -114,6 +114,23 @@ def test_no_file_and_foreign_files_are_none(tmp_path: Path) -> None:
     assert LinearHead.read(tmp_path / "foreign") is None
 
 
+@pytest.mark.parametrize(
+    ("classes", "kept", "words"),
+    [
+        pytest.param(["cat", "dog", "elk", "owl"], (0, 2, 3), "of the class dog", id="one in the middle"),
+        pytest.param(["cat", "dog", "elk", "o\nwl"], (1, 2), r"of the class cat, o\\nwl", id="the first and the last"),
+    ],
+)
+def test_a_class_without_training_images_is_named(classes: list[str], kept: tuple[int, ...], words: str) -> None:
+    X, y = backbone_like(60, 8, 4)
+    rows = np.isin(y, kept)
+    with pytest.raises(DataError, match=f"No training image is left {words}"):
+        fit_head(
+            X[rows], y[rows], np.flatnonzero(rows), classes=classes, c_grid=C_GRID, folds=3, class_weight="balanced",
+            normalize=True, wanted_precision=0.9, seed=0,
+        )  # fmt: skip
+
+
 def test_a_feature_that_is_not_finite_is_refused() -> None:
     X, y = backbone_like(60, 8, 3)
     X[7, 1] = np.nan

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gingham.errors import DataError
+from gingham.records import display_path
+
 __all__ = ["LinearHead", "fit_head"]
 
 Floats = NDArray[np.float64]
@@ -147,7 +150,7 @@ def fit_head(
     ----------
     features : float32 array of shape (n, n_features)
     labels : int64 array of shape (n,)
-        Positions in ``classes``; every class occurs.
+        Positions in ``classes``; every class must occur.
     groups : int64 array of shape (n,)
         Images of one group stay in one fold.
     wanted_precision : float
@@ -161,11 +164,18 @@ def fit_head(
     Raises
     ------
     DataError
-        If a feature is not finite.
+        If a class has no training image, or a feature is not finite.
     """
     from gingham.classifiers.abstention import abstention_threshold
     from gingham.classifiers.svm_search import LinearSVMSearch
 
+    # The search numbers the classes that it sees: one that is missing would give its name to the next.
+    missing = [name for k, name in enumerate(classes) if k not in set(labels.tolist())]
+    if missing:
+        names = ", ".join(display_path(name) for name in missing)
+        raise DataError(
+            f"No training image is left of the class {names}. Add images to it, or remove its folder, and run again."
+        )
     search = LinearSVMSearch(
         c_grid=tuple(c_grid),
         folds=folds,
