@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
+from gingham.classifiers import calibration as module
 from gingham.classifiers.calibration import Calibration, fit_calibration
 from gingham.classifiers.head import two_sided
 
@@ -111,6 +113,40 @@ def test_its_gradient_is_that_of_its_loss(monkeypatch: pytest.MonkeyPatch, penal
         point = random.normal(size=start.shape)
         numeric = scipy.optimize.approx_fprime(point, lambda p: loss(p)[0], 1e-7)
         np.testing.assert_allclose(loss(point)[1], numeric, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [1e-9, 0.3, 1e9])
+def test_scores_that_differ_by_rounding_do_not_differ(level: float) -> None:
+    label = np.arange(60) % 3
+    scores = level * (1 + 1e-16 * np.random.default_rng(0).integers(-2, 3, (60, 3)))
+    calibration = fit_calibration(scores, label)
+    assert calibration.scale * level == pytest.approx(1)
+    # another row, whose scores do differ, is not believed blindly
+    assert calibration.apply(np.array([[level, 0, -level]])).max() < 0.9
+
+
+@pytest.mark.parametrize("penalty", [1.0, np.inf])
+@pytest.mark.parametrize("K", [2, 5])
+def test_blocks_of_rows_are_the_whole(monkeypatch: pytest.MonkeyPatch, penalty: float, K: int) -> None:
+    scores, label = drawn(1000, K, 2.0)
+    scores = scores[:, 1] - scores[:, 0] if K == 2 else scores
+    whole = fit_calibration(scores, label, penalty)
+    single = fit_calibration(scores.astype(np.float32), label, penalty)
+    monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 300)
+    blocks = fit_calibration(scores, label, penalty)
+    for other in (single, blocks):
+        assert other.scale == pytest.approx(whole.scale, rel=1e-5)
+        np.testing.assert_allclose(other.offsets, whole.offsets, atol=1e-5)
+
+
+def test_many_rows_and_classes_are_not_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, label = drawn(20_000, 50, 2.0)
+    monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1 << 14)
+    tracemalloc.start()
+    fit_calibration(scores, label)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * scores.nbytes
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
