@@ -101,7 +101,10 @@ def test_a_damaged_index_is_made_again(gingham: Any, finished: Path) -> None:
         (finished / ".gingham" / name).write_bytes(b"no database" * 100)
         for suffix in ("-wal", "-shm"):
             Path(f"{finished}/.gingham/{name}{suffix}").unlink(missing_ok=True)
-    assert gingham("split", "--project", finished, "--json").json["sides"] == before["sides"]
+    after = gingham("split", "--project", finished, "--json").json
+    assert after["sides"] == before["sides"]
+    (warning,) = after["dataset"]["warnings"]
+    assert "index.sqlite.damaged" in warning
     assert gingham("run", "--project", finished, "--json").json["up_to_date"] is True
 
 

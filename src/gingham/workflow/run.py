@@ -50,7 +50,7 @@ def run(
         history = store(folder)
         fingerprints = steps.fingerprints(__version__)
         if same := history.latest_finished(fingerprints["parameters"], fingerprints["data"]):
-            return RunResult(same, folder.root, up_to_date=True)
+            return RunResult(same, folder.root, up_to_date=True, warnings=tuple(steps.index_warnings))
         with history.stage() as staged:
             record = _make(steps, staged.run_id, staged.path, fingerprints)
             record = history.publish(staged.path, record)
@@ -190,15 +190,17 @@ def _write_report(
         predictions=table,
         cv_accuracy=steps.head.cv_accuracy,
         c=steps.head.c,
-        thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images)),
+        thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images, steps.head.threshold)),
         images_shown=config.evaluation.report_images,
         skipped=summary.skipped,
         duplicate_groups=summary.duplicates,
         conflicts=[(conflict.paths, conflict.labels) for conflict in steps.conflicts],
+        split=summary.split,
         leaks=[steps.files[row].path for row in steps.rows("test")[steps.leaks()]],
         answer_threshold=steps.head.threshold,
         wanted_precision=config.evaluation.wanted_precision,
-        warnings=warnings,
+        # What the test contradicts comes before what the folder looks like.
+        warnings=sorted(warnings, key=summary.warnings.__contains__),
         parameters=_dotted(config.model_dump(mode="json") | {"dataset": steps.name}),
         defaults=_dotted(Config().model_dump(mode="json")),
         versions=installed_versions(),

@@ -81,6 +81,7 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self._progress = progress
         self._began = time.perf_counter()
+        self.index_warnings: list[str] = []
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -112,6 +113,7 @@ class Steps:
             )
             if found.changed or found.gone:
                 index.update_files(self.name, found.changed, found.gone)
+            self.index_warnings += [index.warning] if index.warning else []
         _refuse_hopeless(found.dataset)
         return found.dataset
 
@@ -196,6 +198,7 @@ class Steps:
             if dedicated is None:
                 sides = zip(self.files, split.sides, strict=True)
                 index.extend_split(key, {file.content: str(side) for file, side in sides if side != "none"})
+            self.index_warnings += [index.warning] if index.warning else []
         return split
 
     @property
@@ -230,6 +233,7 @@ class Steps:
             fingerprint=data_fingerprint(self.files),
             test_fingerprint=test_fingerprint(self.files, self.sides),
             warnings=(
+                *self.index_warnings,
                 *self.split.warnings,
                 *self._conflicts_in_words(),
                 *self._suspects(),
@@ -273,6 +277,8 @@ class Steps:
         if suspects:
             first = " and ".join(map(display_path, suspects[0].paths))
             number = "A pair" if len(suspects) == 1 else f"{len(suspects):,} pairs"
+            if any(suspect.sampled for suspect in suspects):
+                number = f"At least {number}"
             yield f"{number} of nearly equal images under different labels, such as {first}: is one label wrong?"
 
     def _alike_classes(self) -> Iterator[str]:
