@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +170,24 @@ def test_the_dataset_may_be_named_from_the_current_folder_or_from_the_project(
 
 
 def test_a_dead_tracking_server_costs_a_warning(gingham: Any, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GINGHAM_TRACKING__URI", "http://user:secret@127.0.0.1:9")
+    monkeypatch.setenv("GINGHAM_TRACKING__URI", "http://user:s3cret@127.0.0.1:9")
     made = gingham("run", "--project", finished, "--json", "--evaluation.report-images", "5")
     assert made.status == 0
     warning = made.json["warnings"][-1]
     assert "was not copied to MLflow" in warning
-    assert "secret" not in made.out + made.err
+    assert "s3cret" not in made.out + made.err
     assert Path(finished, made.json["report"]).is_file()
+    assert [path for path in finished.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+    again = gingham("run", "--project", finished, "--json", "--evaluation.report-images", "5").json
+    assert again["up_to_date"] is True
+    assert "was not copied to MLflow" in again["warnings"][-1]  # it is tried again
+
+
+def test_a_run_is_copied_to_mlflow_later_and_only_once(gingham: Any, finished: Path) -> None:
+    for _ in range(2):
+        done = gingham("run", "--project", finished, "--json", "--tracking.uri", "sqlite:///runs.db").json
+        assert done["up_to_date"] is True
+        assert not any("MLflow" in warning for warning in done["warnings"])
+    with contextlib.closing(sqlite3.connect(finished / "runs.db")) as database:
+        rows = database.execute("SELECT value FROM tags WHERE key = 'gingham.run_id'").fetchall()
+    assert rows == [(done["run_id"],)]

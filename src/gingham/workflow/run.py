@@ -15,7 +15,7 @@ from gingham import __version__
 from gingham.config import Config
 from gingham.errors import ImageError
 from gingham.project import ProjectFolder, write_whole
-from gingham.tracking import RunRecord, mirror_run
+from gingham.tracking import RunRecord, masked_parameters, mirror_run
 from gingham.workflow.doctor import installed_versions
 from gingham.workflow.history import store
 from gingham.workflow.results import DatasetSummary, RunResult
@@ -36,7 +36,8 @@ def run(
 ) -> RunResult:
     """Train and evaluate a classifier on a dataset, and write report, figures, predictions and model file.
 
-    Where nothing has changed since an earlier run, that run is returned and nothing is done.
+    Where nothing has changed since an earlier run, that run is returned, and only a copy in MLflow that is wanted and
+    missing is made.
 
     Raises
     ------
@@ -49,15 +50,23 @@ def run(
         steps = Steps(folder, config, images, progress)
         history = store(folder)
         fingerprints = steps.fingerprints(__version__)
-        if same := history.latest_finished(fingerprints["parameters"], fingerprints["data"]):
-            return RunResult(same, folder.root, up_to_date=True, warnings=tuple(steps.index_warnings))
-        with history.stage() as staged:
-            record = _make(steps, staged.run_id, staged.path, fingerprints)
-            record = history.publish(staged.path, record)
-    uri = config.tracking.uri or environment.get("MLFLOW_TRACKING_URI", "")
-    experiment = config.tracking.experiment or Path(record.dataset.name).name
-    warning = mirror_run(record, history.folder(record.run_id), uri, experiment) if uri else None
-    return RunResult(record, folder.root, warnings=(warning,) if warning else ())
+        record = history.latest_finished(fingerprints["parameters"], fingerprints["data"])
+        warnings = list(steps.index_warnings) if record else []
+        up_to_date = record is not None
+        if record is None:
+            with history.stage() as staged:
+                record = history.publish(staged.path, _make(steps, staged.run_id, staged.path, fingerprints))
+    if uri := config.tracking.uri or environment.get("MLFLOW_TRACKING_URI", ""):
+        problem = mirror_run(
+            record,
+            history.folder(record.run_id),
+            uri,
+            config.tracking.experiment or Path(record.dataset.name).name,
+            relative_to=folder.root if config.tracking.uri else None,
+            notes=folder.state / "mirrored",
+        )
+        warnings += [problem] if problem else []
+    return RunResult(record, folder.root, up_to_date=up_to_date, warnings=tuple(warnings))
 
 
 def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str, str]) -> RunRecord:
@@ -201,7 +210,7 @@ def _write_report(
         wanted_precision=config.evaluation.wanted_precision,
         # What the test contradicts comes before what the folder looks like.
         warnings=sorted(warnings, key=summary.warnings.__contains__),
-        parameters=_dotted(config.model_dump(mode="json") | {"dataset": steps.name}),
+        parameters=_dotted(masked_parameters(config.model_dump(mode="json") | {"dataset": steps.name})),
         defaults=_dotted(Config().model_dump(mode="json")),
         versions=installed_versions(),
         seconds=steps.total_seconds(),
