@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gingham.evaluate.advice import warnings_about_transfer
+from gingham.evaluate.advice import warnings_about, warnings_about_transfer
 from gingham.evaluate.metrics import compute_metrics
 
 
@@ -35,3 +35,28 @@ def test_transfer(right: int, cv_accuracy: float, threshold: float | None, words
     assert bool(found) == bool(words)
     for word in words:
         assert word in " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        pytest.param(95, "", id="better"),
+        pytest.param(75, "cannot tell the model from one that always answers “a”", id="as guessing"),
+        pytest.param(20, "are the labels of the test images right?", id="worse than guessing"),
+    ],
+)
+def test_against_guessing(right: int, words: str) -> None:
+    truth = (np.arange(100) >= 75).astype(int)
+    predicted = np.where(np.arange(100) < right, truth, 1 - truth)
+    probabilities = np.where(np.arange(2) == predicted[:, None], 0.8, 0.2)
+    found = compute_metrics(truth, probabilities, predicted, ["a", "b"], resamples=50).warnings
+    said = [text for text in found if "always answers" in text]
+    assert bool(said) == bool(words)
+    assert words in " ".join(said)
+    if said:
+        assert found[0] == said[0], "the most important comes first"
+
+
+def test_a_class_of_spaces_can_be_seen() -> None:
+    metrics = compute_metrics([0, 0, 1], np.full((3, 2), 0.5), [0, 1, 1], ["  ", "b"], resamples=50)
+    assert "␠␠ (2)" in " ".join(warnings_about(metrics, {"  ": 1, "b": 2}))

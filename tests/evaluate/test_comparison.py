@@ -112,6 +112,20 @@ def test_metrics_side_by_side_know_which_is_better(scores: Callable[..., Any]) -
     assert rows["log_loss"].difference < 0
     assert rows["accuracy_without_leaks"].better is None
     assert {f"per_class_accuracy.{name}" for name in "xyz"} <= set(rows)
+    assert rows["per_class_accuracy.x"].in_words == "accuracy of “x”"
+    assert all(row.in_words for row in rows.values())
+
+
+def test_training_accuracy_makes_no_run_better(scores: Callable[..., Any]) -> None:
+    truth, p = scores(80, 3)
+    a, b = (
+        compute_metrics(truth, p, p.argmax(axis=1), ["x", "y", "z"], train_true=[0, 1], train_predicted=predicted)
+        for predicted in ([0, 1], [0, 0])
+    )
+    tables = answers([True] * 80), answers([True] * 80)
+    row = next(r for r in compare_predictions(*tables, metrics=(a, b)).metrics if r.name == "train_accuracy")
+    assert row.difference == -0.5
+    assert row.better is None
 
 
 def test_comparison_of_odd_names_can_be_written() -> None:

@@ -75,3 +75,24 @@ def test_report(
     assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
     assert sum(url.startswith("file:") for url in requests) == 1
     assert complaints == []
+
+
+def test_on_a_phone_what_is_too_wide_scrolls_in_a_readable_size(
+    chromium: Browser, report_data: Callable[..., ReportData], tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    data = report_data(90, [f"class{i}" for i in range(45)], parameters={"seed": 1}, defaults={"seed": 0})
+    file.write_text(render_report(data), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    try:
+        page.goto(file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate("document.querySelector('.figure img').getBoundingClientRect().width") >= 760
+        assert page.evaluate("getComputedStyle(document.querySelector('.parameters td')).display") == "block"
+        page.get_by_text("5 more classes").click()
+        assert page.evaluate("document.querySelectorAll('.classes tbody tr').length") == 45
+        page.get_by_role("link", name="How to go on").focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.querySelector('#next').getBoundingClientRect().top") < 900
+    finally:
+        page.close()

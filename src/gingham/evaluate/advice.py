@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gingham.evaluate.intervals import wilson_interval
-from gingham.evaluate.wording import count_of, digits_for, listing, percent, percent_range, quoted, shorten
-from gingham.records import display_path
+from gingham.evaluate.wording import (
+    class_name,
+    count_of,
+    digits_for,
+    listing,
+    percent,
+    percent_range,
+    quoted,
+    shorten,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +30,7 @@ WIDE_INTERVAL = 0.15
 
 
 def warnings_about(metrics: Metrics, predicted_counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Return what a reader must know before believing the numbers.
+    """Return what a reader must know before believing the numbers, the most important first.
 
     Parameters
     ----------
@@ -31,12 +39,12 @@ def warnings_about(metrics: Metrics, predicted_counts: Mapping[str, int]) -> tup
         How many test images were given each class.
     """
     found = [
-        _range_is_wide(metrics),
         _no_better_than_guessing(metrics),
-        _classes_without_test_images(metrics.test_counts),
-        _classes_with_few_test_images(metrics.test_counts),
         _one_answer_for_all(predicted_counts, metrics.test_counts),
         _leaks(metrics),
+        _range_is_wide(metrics),
+        _classes_without_test_images(metrics.test_counts),
+        _classes_with_few_test_images(metrics.test_counts),
     ]
     return tuple(filter(None, found))
 
@@ -95,8 +103,14 @@ def _range_is_wide(metrics: Metrics) -> str:
 
 def _no_better_than_guessing(metrics: Metrics) -> str:
     guess = metrics.most_frequent_class_accuracy
-    if metrics.accuracy_ci[0] > guess:
+    low, high = metrics.accuracy_ci
+    if low > guess:
         return ""
+    if high < guess:
+        return (
+            f"The model is worse than one that always answers {quoted(metrics.most_frequent_class)}, which would be "
+            f"right for {percent(guess)} of the test images: are the labels of the test images right?"
+        )
     return (
         f"This test cannot tell the model from one that always answers {quoted(metrics.most_frequent_class)}"
         f", which would be right for {percent(guess)} of the test images."
@@ -104,7 +118,7 @@ def _no_better_than_guessing(metrics: Metrics) -> str:
 
 
 def _classes_without_test_images(counts: Mapping[str, int]) -> str:
-    missing = [shorten(display_path(name), 40) for name, n in counts.items() if n == 0]
+    missing = [shorten(class_name(name), 40) for name, n in counts.items() if n == 0]
     if not missing:
         return ""
     return (
@@ -116,7 +130,7 @@ def _classes_without_test_images(counts: Mapping[str, int]) -> str:
 
 def _classes_with_few_test_images(counts: Mapping[str, int]) -> str:
     few = [
-        (n, shorten(display_path(name), 40))
+        (n, shorten(class_name(name), 40))
         for name, n in sorted(counts.items(), key=lambda item: item[1])
         if 0 < n < FEW_TEST_IMAGES
     ]

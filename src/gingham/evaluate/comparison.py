@@ -11,20 +11,22 @@ from pydantic import BaseModel, ConfigDict
 from gingham.errors import UsageError
 from gingham.evaluate.metrics import Interval, Metrics
 from gingham.evaluate.predictions import PredictionTable
-from gingham.evaluate.wording import count_of
+from gingham.evaluate.wording import count_of, quoted
 from gingham.records import display_path
 
 __all__ = ["Comparison", "Flip", "MetricDifference", "compare_predictions"]
 
 _SMALLER_IS_BETTER = ("log_loss", "expected_calibration_error")
-_SUMMARY = (
-    "accuracy",
-    "class_averaged_accuracy",
-    "macro_auc",
-    "accuracy_without_leaks",
-    *_SMALLER_IS_BETTER,
-    "train_accuracy",
-)
+_NEVER_THE_ANSWER = ("train_accuracy",)
+_IN_WORDS = {
+    "accuracy": "accuracy",
+    "class_averaged_accuracy": "class-averaged accuracy",
+    "macro_auc": "area under the ROC curve",
+    "accuracy_without_leaks": "accuracy without leaks",
+    "log_loss": "log loss",
+    "expected_calibration_error": "calibration error",
+    "train_accuracy": "training accuracy",
+}
 
 
 class _Frozen(BaseModel):
@@ -42,13 +44,22 @@ class Flip(_Frozen):
 
 
 class MetricDifference(_Frozen):
-    """One metric of both runs; ``better`` is the run's name, or None where they tie or one has none."""
+    """One metric of both runs.
+
+    ``better`` is the run's name, or None where they tie, one has none, or, as of training accuracy, more is not better.
+    """
 
     name: str
     a: float | None
     b: float | None
     difference: float | None
     better: str | None
+
+    @property
+    def in_words(self) -> str:
+        """The name of the metric as a reader calls it."""
+        kind, _, label = self.name.partition(".")
+        return f"accuracy of {quoted(label)}" if label else _IN_WORDS[kind]
 
 
 class Comparison(_Frozen):
@@ -241,7 +252,7 @@ def _side_by_side(
     if metrics is None:
         return (_difference_of("accuracy", *accuracies, names),)
     a, b = metrics
-    rows = [_difference_of(name, getattr(a, name), getattr(b, name), names) for name in _SUMMARY]
+    rows = [_difference_of(name, getattr(a, name), getattr(b, name), names) for name in _IN_WORDS]
     rows += [
         _difference_of(
             f"per_class_accuracy.{label}", a.per_class_accuracy[label], b.per_class_accuracy.get(label), names
@@ -256,7 +267,7 @@ def _difference_of(name: str, a: float | None, b: float | None, names: Sequence[
         return MetricDifference(name=name, a=a, b=b, difference=None, better=None)
     difference = b - a
     gain = -difference if name in _SMALLER_IS_BETTER else difference
-    better = None if gain == 0 else names[1] if gain > 0 else names[0]
+    better = None if gain == 0 or name in _NEVER_THE_ANSWER else names[1] if gain > 0 else names[0]
     return MetricDifference(name=name, a=a, b=b, difference=difference, better=better)
 
 

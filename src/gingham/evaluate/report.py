@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,18 +14,20 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from gingham.errors import UsageError
-from gingham.evaluate import figures, report_views
+from gingham.evaluate import figures, report_numbers, report_views
 from gingham.evaluate.calibration import reliability
-from gingham.evaluate.report_data import ReportData, least_sure_hits, worst_mistakes
-from gingham.evaluate.report_views import MOST_HEAT_CLASSES, Shown
+from gingham.evaluate.report_data import SURE, ReportData, least_sure_hits, worst_mistakes
 from gingham.evaluate.theme import DARK, LIGHT, Theme
-from gingham.evaluate.wording import count_of, percent
+from gingham.evaluate.wording import class_name, count_of, percent
 from gingham.records import display_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["render_figures", "render_report"]
+
+FINER = 320
+"""Side in pixels of the network's input that is worth a try after a smaller one."""
 
 
 def render_figures(data: ReportData) -> dict[str, bytes]:
@@ -74,6 +77,7 @@ def render_report(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = _prose
+    environment.filters["class_name"] = class_name
     return environment.get_template("report.html.j2").render(_context(data))
 
 
@@ -91,29 +95,32 @@ def _context(data: ReportData) -> dict[str, Any]:
     metrics = data.metrics
     n_wrong = int((~table.correct).sum())
     mistakes = worst_mistakes(table, data.images_shown)
-    hits = least_sure_hits(table, data.images_shown)
+    hits = least_sure_hits(table, None, data.answer_threshold)
     drawings = _drawings(data)
     heat = report_views.confusion_rows(metrics)
     return {
         "data": data,
         "created": data.created.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         "style": _style(),
-        "headline": report_views.headline(data),
-        "numbers": report_views.key_numbers(metrics),
-        "warnings": Shown.of(list(dict.fromkeys([*metrics.warnings, *data.warnings]))),
-        "unsure": report_views.unsure(data, table),
+        "headline": report_numbers.headline(data),
+        "numbers": report_numbers.key_numbers(metrics),
+        "warnings": list(dict.fromkeys([*metrics.warnings, *data.warnings])),
+        "warnings_at_once": report_views.WARNINGS_AT_ONCE,
+        "unsure": report_numbers.unsure(data, table),
         "classes": report_views.class_rows(metrics),
+        "class_rows_at_once": report_views.CLASS_ROWS_AT_ONCE,
         "heat": heat,
-        "heat_limit": MOST_HEAT_CLASSES,
+        "turned": report_views.turn_headings(list(metrics.test_counts)),
         "pairs": report_views.confusion_pairs(metrics),
         "mistakes": report_views.thumbnails(data, table, mistakes, n_wrong),
-        "hits": report_views.thumbnails(data, table, hits, len(table) - n_wrong),
+        "n_right": len(table) - n_wrong,
+        "sure": percent(SURE if data.answer_threshold is None else data.answer_threshold),
+        "hits": report_views.thumbnails(data, table, hits[: data.images_shown], len(hits)),
         "skipped": report_views.skipped_by_reason(data.skipped),
-        "duplicates": Shown.of(data.duplicate_groups),
-        "conflicts": Shown.of(data.conflicts),
-        "leaks": Shown.of(data.leaks),
+        "images": report_views.images_used(data),
         "parameters": report_views.parameter_rows(data),
-        "commands": data.next_commands or _next_commands(data.run_id),
+        "commands": data.next_commands or _next_commands(data),
+        "model": f"runs/{data.run_id}/model.onnx",
         "interval": percent(metrics.confidence),
         "count_of": count_of,
         "pictures": {
@@ -183,11 +190,16 @@ def _prose(text: str) -> Markup:
     return Markup(str(escape(display_path(text))).replace(" %", "&nbsp;%"))  # noqa: S704 - escaped just here
 
 
-def _next_commands(run_id: str) -> list[tuple[str, str]]:
+def _next_commands(data: ReportData) -> list[tuple[str, str]]:
+    folder = str(data.parameters.get("dataset") or "")
+    if folder.startswith("-"):
+        folder = f"./{folder}"
+    # A name that cannot be printed cannot be typed either.
+    given = shlex.quote(folder) if folder and display_path(folder) == folder else "FOLDER"
+    finer = (f"gingham run {given} --features.resolution {FINER}", "try again with more detail: slower, often better")
     return [
-        (f"gingham export {run_id} -o model.onnx", "the classifier as one file, for any machine"),
-        ("gingham predict model.onnx my-photo.jpg", "ask it about an image"),
-        ("gingham check", "look for wrong labels, duplicates and unreadable files in the dataset"),
-        ("gingham run --features.resolution 320", "try again with more detail: slower, often better"),
-        ("gingham runs list", "all runs so far; gingham runs compare A B says which is better"),
+        *([finer] if data.resolution < FINER else []),
+        ("gingham runs compare", "is the latest run better than the one before, or can it be chance?"),
+        (f"gingham runs show {shlex.quote(data.run_id)}", "this run at the command line, with all its parameters"),
+        ("gingham runs list", "all runs so far"),
     ]

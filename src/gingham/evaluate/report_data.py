@@ -14,6 +14,9 @@ from gingham.records import Skipped
 
 __all__ = ["ReportData", "images_to_show", "least_sure_hits", "worst_mistakes"]
 
+SURE = 0.9
+"""The confidence from which a right answer counts as sure where no answer threshold was found."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
@@ -45,21 +48,23 @@ class ReportData:
     duplicate_groups : sequence of sequence of str
         Paths of images that are the same, or nearly.
     conflicts : sequence of (paths, labels)
-        Images that lie under several labels.
+        Images that lie under several labels; they neither train nor test.
+    split : str
+        What assigned the sides: ``stratified`` where they were drawn, or the name of the file.
     leaks : sequence of str
         Test images of which the training set holds a duplicate or a near one.
     answer_threshold, wanted_precision : float or None
         Least confidence at which the model answers, and the precision for which it was chosen.
     warnings : sequence of str
-        Beyond those of ``metrics``.
+        Beyond those of ``metrics``, the most important first.
     parameters, defaults : mapping of str to object
-        All parameters of the run, and their defaults, by dotted name.
+        All parameters of the run, and their defaults, by dotted name; ``dataset`` names the folder.
     versions : mapping of str to str
     seconds : mapping of str to float
-        Time of each step.
+        Time of each step, and ``total`` of all before the report.
     fingerprints : mapping of str to str
     next_commands : sequence of (command, explanation)
-        How to go on; without, those that follow from ``run_id``.
+        How to go on; without, those that follow from the run and its dataset.
     """
 
     title: str
@@ -78,6 +83,7 @@ class ReportData:
     skipped: Sequence[Skipped] = ()
     duplicate_groups: Sequence[Sequence[str]] = ()
     conflicts: Sequence[tuple[Sequence[str], Sequence[str]]] = ()
+    split: str = "stratified"
     leaks: Sequence[str] = ()
     answer_threshold: float | None = None
     wanted_precision: float | None = None
@@ -97,14 +103,14 @@ def worst_mistakes(table: PredictionTable, most: int) -> list[int]:
     return [int(i) for i in wrong[order][:most]]
 
 
-def least_sure_hits(table: PredictionTable, most: int) -> list[int]:
-    """Return the rows of the right answers, least confident first."""
-    right = np.flatnonzero(table.correct)
+def least_sure_hits(table: PredictionTable, most: int | None, threshold: float | None = None) -> list[int]:
+    """Return the rows of the right answers below ``threshold`` (None: 0.9), least confident first."""
+    right = np.flatnonzero(table.correct & (table.confidence < (SURE if threshold is None else threshold)))
     order = np.argsort(table.confidence[right], kind="stable")
     return [int(i) for i in right[order][:most]]
 
 
-def images_to_show(table: PredictionTable, most: int) -> tuple[str, ...]:
+def images_to_show(table: PredictionTable, most: int, threshold: float | None = None) -> tuple[str, ...]:
     """Return the paths of the images whose thumbnails a report shows.
 
     Parameters
@@ -113,6 +119,8 @@ def images_to_show(table: PredictionTable, most: int) -> tuple[str, ...]:
         Rows of other splits than ``test`` are left out.
     most : int
         Mistakes, and unsure hits, at most so many of each.
+    threshold : float or None
+        Confidence below which a hit is unsure; None: 0.9.
     """
     test = table.of_split("test")
-    return tuple(test.paths[i] for i in (*worst_mistakes(test, most), *least_sure_hits(test, most)))
+    return tuple(test.paths[i] for i in (*worst_mistakes(test, most), *least_sure_hits(test, most, threshold)))

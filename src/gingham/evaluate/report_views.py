@@ -15,7 +15,8 @@ from markupsafe import Markup
 from gingham.evaluate.metrics import Interval, Metrics
 from gingham.evaluate.predictions import PredictionTable
 from gingham.evaluate.report_data import ReportData
-from gingham.evaluate.wording import count_of, digits_for, percent, percent_range, quoted
+from gingham.evaluate.report_numbers import score
+from gingham.evaluate.wording import count_of, digits_for, percent, short_range
 from gingham.records import Skipped, SkipReason
 
 __all__ = [
@@ -23,17 +24,20 @@ __all__ = [
     "class_rows",
     "confusion_pairs",
     "confusion_rows",
-    "headline",
-    "key_numbers",
+    "images_used",
     "parameter_rows",
     "skipped_by_reason",
     "thumbnails",
-    "unsure",
+    "turn_headings",
 ]
 
 MOST_LISTED = 24
 MOST_CLASS_ROWS = 200
+CLASS_ROWS_AT_ONCE = 40
+WARNINGS_AT_ONCE = 8
 MOST_HEAT_CLASSES = 30
+UPRIGHT_HEADINGS = 6
+LONGEST_WORD = 10
 THUMBNAIL_BUDGET = 2_400_000
 
 Row = TypeVar("Row")
@@ -72,108 +76,6 @@ class Shown(Generic[Row]):
 
 
 @dataclass(frozen=True)
-class Headline:
-    """The result in a layman's words."""
-
-    accuracy: str
-    sentence: str
-    meaning: str
-    low: float
-    high: float
-    value: float
-    guess: float
-    guess_label: str
-    range_label: str
-
-
-def headline(data: ReportData) -> Headline:
-    """Say what the test found, what to expect of new images, and what guessing would reach."""
-    m = data.metrics
-    digits = 0 if m.n_test < 1000 else 1
-    unseen = "" if m.n_without_leaks not in (None, m.n_test) else " that the model had never seen"
-    were = "was" if m.n_correct == 1 else "were"
-    low, high = m.accuracy_ci
-    times = min(round(100 * m.accuracy), 100 if m.n_correct == m.n_test else 99)
-    expect = (
-        f"On new images of the same kind, expect it to be right about {times} times in 100. "
-        f"A test of {count_of(m.n_test, 'image')} pins that down to between {round(100 * low)} and "
-        f"{round(100 * high)}, no closer."
-    )
-    guess = (
-        f"Always answering {quoted(m.most_frequent_class)}, the most frequent class, would be right for "
-        f"{percent(m.most_frequent_class_accuracy)}"
-    )
-    verdict = (
-        ": the model is clearly better."
-        if low > m.most_frequent_class_accuracy
-        else ": this test cannot tell the model from that."
-    )
-    return Headline(
-        accuracy=percent(m.accuracy, digits),
-        sentence=f"Of {count_of(m.n_test, 'test image')}{unseen}, {m.n_correct:,} {were} recognised",
-        meaning=f"{expect} {guess}{verdict}",
-        low=low,
-        high=high,
-        value=m.accuracy,
-        guess=m.most_frequent_class_accuracy,
-        guess_label=f"guessing {percent(m.most_frequent_class_accuracy)}",
-        range_label=percent_range(m.accuracy_ci, digits),
-    )
-
-
-def key_numbers(m: Metrics) -> list[tuple[str, str, str, str]]:
-    """Return name, value, interval and explanation of each number."""
-    digits = digits_for(m.n_test)
-    rows = [
-        (
-            "Accuracy",
-            percent(m.accuracy, digits),
-            percent_range(m.accuracy_ci, digits),
-            "of the test images are recognised",
-        ),
-        (
-            "Class-averaged accuracy",
-            percent(m.class_averaged_accuracy, digits),
-            percent_range(m.class_averaged_accuracy_ci, digits),
-            "where every class counts the same, however many images it has",
-        ),
-        (
-            "Area under the ROC curve",
-            _score(m.macro_auc),
-            _score_range(m.macro_auc_ci),
-            "how well each class is ranked above the others: 1 is perfect, 0.5 is chance",
-        ),
-        ("Log loss", _score(m.log_loss), _score_range(m.log_loss_ci), "what wrong certainty costs: 0 is perfect"),
-        (
-            "Calibration error",
-            percent(m.expected_calibration_error, 1),
-            percent_range(m.expected_calibration_error_ci, 1),
-            "mean gap between how sure the model is and how often it is right",
-        ),
-    ]
-    if m.train_accuracy is not None:
-        rows.append(
-            (
-                "Training accuracy",
-                percent(m.train_accuracy, digits),
-                "",
-                "on the images it learned from: nearly always flattering, never the answer",
-            )
-        )
-    if m.accuracy_without_leaks is not None and m.n_without_leaks != m.n_test:
-        rows.insert(
-            1,
-            (
-                "Accuracy without leaks",
-                percent(m.accuracy_without_leaks, digits),
-                percent_range(m.accuracy_without_leaks_ci or (0.0, 1.0), digits),
-                f"on the {count_of(m.n_without_leaks or 0, 'test image')} with no near copy in training",
-            ),
-        )
-    return rows
-
-
-@dataclass(frozen=True)
 class ClassRow:
     """One class of the per-class table."""
 
@@ -184,16 +86,17 @@ class ClassRow:
     value: float | None
     interval: Interval | None
     range_label: str
+    answers: str
     auc: str
     mistaken_for: str
     mistaken_count: str
 
 
 def class_rows(m: Metrics) -> Shown[ClassRow]:
-    """Return the classes, weakest first; those without test images at the end."""
+    """Return the classes, weakest first and of equals those with more test images; those without any at the end."""
     names = list(m.test_counts)
     confusion = np.array(m.confusion_matrix)
-    order = sorted(range(len(names)), key=lambda i: _order(m.per_class_accuracy[names[i]]))
+    order = sorted(range(len(names)), key=lambda i: (_order(m.per_class_accuracy[names[i]]), -m.test_counts[names[i]]))
     rows = []
     for i in order[:MOST_CLASS_ROWS]:
         name = names[i]
@@ -201,6 +104,7 @@ def class_rows(m: Metrics) -> Shown[ClassRow]:
         wrong = confusion[i].copy()
         wrong[i] = 0
         other = int(wrong.argmax())
+        given = int(confusion[:, i].sum())
         rows.append(
             ClassRow(
                 name=name,
@@ -209,8 +113,9 @@ def class_rows(m: Metrics) -> Shown[ClassRow]:
                 accuracy="–" if accuracy is None else percent(accuracy, digits_for(m.test_counts[name])),
                 value=accuracy,
                 interval=interval,
-                range_label="" if interval is None else percent_range(interval),
-                auc=_score(m.auc[name]),
+                range_label="" if interval is None else short_range(interval),
+                answers=f"{confusion[i, i]:,} of {given:,}" if given else "",
+                auc=score(m.auc[name]),
                 mistaken_for=names[other] if wrong[other] else "",
                 mistaken_count=f"{wrong[other]} of {m.test_counts[name]}" if wrong[other] else "",
             )
@@ -246,6 +151,11 @@ def confusion_rows(m: Metrics) -> list[tuple[str, list[HeatCell]]] | None:
         ]
         rows.append((name, cells))
     return rows
+
+
+def turn_headings(names: Sequence[str]) -> bool:
+    """Return whether the column headings must stand upright, so as not to be broken inside a word."""
+    return len(names) > UPRIGHT_HEADINGS or any(len(word) > LONGEST_WORD for name in names for word in name.split())
 
 
 def confusion_pairs(m: Metrics, most: int = 10) -> Shown[tuple[str, str, int, str]]:
@@ -289,6 +199,56 @@ def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], to
     return Shown(shown, total)
 
 
+@dataclass(frozen=True)
+class Images:
+    """The images in two sentences, and those that are listed."""
+
+    used: str
+    sides: str
+    conflicts: Shown[tuple[Sequence[str], Sequence[str]]]
+    duplicates: Shown[Sequence[str]]
+    leaks: Shown[str]
+
+
+def images_used(data: ReportData) -> Images:
+    """Account for every image, and say what put it on its side; copies in conflict count as conflicts only."""
+    torn = {path for paths, _ in data.conflicts for path in paths}
+    groups = [[path for path in group if path not in torn] for group in data.duplicate_groups]
+    copies = [group for group in groups if len(group) > 1]
+    m = data.metrics
+    parts = [f"{count_of(data.n_images, 'image')} used"]
+    if m.n_train:
+        parts[0] += f": {m.n_train:,} to train, {m.n_test:,} to test"
+    if torn:
+        because = "a label conflict" if len(data.conflicts) == 1 else f"{len(data.conflicts):,} label conflicts"
+        parts.append(f"{count_of(len(torn), 'image')} left out because of {because}")
+    rest = [
+        f"{count_of(len(data.skipped), 'file')} skipped",
+        count_of(len(copies), "group of duplicates", "groups of duplicates"),
+        count_of(len(data.leaks), "leak"),
+    ]
+    return Images(
+        used=f"{'. '.join([*parts, ', '.join(rest)])}.",
+        sides=_sides(data),
+        conflicts=Shown.of(data.conflicts),
+        duplicates=Shown.of(copies),
+        leaks=Shown.of(data.leaks),
+    )
+
+
+def _sides(data: ReportData) -> str:
+    if data.split != "stratified":
+        given = data.parameters.get("splits.file") or data.parameters.get("splits.test_files")
+        return f"{data.split}{'' if given else ' of the folder'} says which images test."
+    drawn = "Which images test was drawn by lot, the same share of every class, copies on one side"
+    if data.parameters.get("splits.group_by"):
+        return f"{drawn}; groups by {data.parameters['splits.group_by']} were kept together."
+    return (
+        f"{drawn}. Photos of the same place, day or object may lie on both sides unless they are grouped, and would "
+        "flatter the result: --splits.group_by keeps them together."
+    )
+
+
 def skipped_by_reason(skipped: Sequence[Skipped]) -> list[tuple[str, str, Shown[Skipped]]]:
     """Return reason code, its explanation and the files, most frequent reason first."""
     counts = Counter(item.reason for item in skipped)
@@ -312,38 +272,7 @@ def parameter_rows(data: ReportData) -> list[tuple[str, str, str, bool]]:
     return sorted(rows, key=lambda row: not row[3])
 
 
-def unsure(data: ReportData, table: PredictionTable) -> str:
-    """Say what the answer threshold, chosen on training images, does on the test images."""
-    if data.answer_threshold is None or data.wanted_precision is None:
-        return ""
-    answered = table.confidence >= data.answer_threshold
-    n = int(answered.sum())
-    head = (
-        f"To be right for {percent(data.wanted_precision)} of its answers, the model should say “not sure” "
-        f"below a confidence of {percent(data.answer_threshold)} (chosen on the training images)."
-    )
-    if n == 0:
-        return f"{head} On the test images it would then answer nothing."
-    right = int(table.correct[answered].sum())
-    return (
-        f"{head} On the test images it would then answer {n:,} of {len(table):,}, and be right for "
-        f"{percent(right / n, digits_for(n))} of them."
-    )
-
-
 def _value(value: Any) -> str:
     if value is None:
         return "–"
     return json.dumps(value, default=str, ensure_ascii=False)
-
-
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if value in (0, 1) else f"{_below_one(value):.3f}"
-
-
-def _below_one(value: float) -> float:
-    return min(value, 0.999) if value < 1 else value
-
-
-def _score_range(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from gingham.records import display_path
 
-__all__ = ["count_of", "digits_for", "listing", "percent", "percent_range", "quoted", "shorten"]
+__all__ = [
+    "class_name",
+    "count_of",
+    "digits_for",
+    "listing",
+    "percent",
+    "percent_range",
+    "quoted",
+    "short_range",
+    "shorten",
+]
 
 
 def digits_for(n_images: int) -> int:
@@ -51,6 +61,16 @@ def percent_range(interval: tuple[float, float], digits: int = 0) -> str:
     return f"{low} to {high}"
 
 
+def short_range(interval: tuple[float, float]) -> str:
+    """Write an interval of fractions in whole percent, for a table's cell.
+
+    >>> short_range((0.459, 0.812))
+    '46–81 %'
+    """
+    low, high = (f"{100 * end:.0f}" for end in interval)
+    return f"{low}–{high} %"
+
+
 def count_of(n: int, noun: str, plural: str = "") -> str:
     """Write a number with its noun.
 
@@ -89,4 +109,14 @@ def quoted(name: str) -> str:
     >>> quoted("striped")
     '“striped”'
     """
-    return f"“{shorten(display_path(name), 40)}”"
+    return f"“{shorten(class_name(name), 40)}”"
+
+
+def class_name(name: str) -> str:
+    """Return a class name as text that can be seen, also where it is only spaces.
+
+    >>> class_name("striped"), class_name("  ")
+    ('striped', '␠␠')
+    """
+    shown = display_path(name)
+    return shown if shown.strip() else "␠" * len(shown)
