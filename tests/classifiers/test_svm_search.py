@@ -16,7 +16,7 @@ from sklearn.preprocessing import MaxAbsScaler, normalize
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gingham.classifiers import cross_validation, svm_search
+from gingham.classifiers import cross_validation, squared_hinge, svm_search
 from gingham.classifiers.svm_search import FeatureError, LinearSVMSearch
 from gingham.errors import DataError
 from tests.classifiers.makers import SETS, Set, backbone_like, blobs, liblinear
@@ -208,6 +208,62 @@ def test_it_tells_how_far_it_is(like_real: Set, monkeypatch: pytest.MonkeyPatch)
     assert told == [(3 * (i + 1), 2 * 3 * classes) for i in range(2 * classes)]
 
 
+def test_bundles_of_classes_are_the_whole(like_real: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = LinearSVMSearch((1.0,), folds=3).fit(*like_real)
+    columns = []
+    minimise = cross_validation.minimise
+
+    def spy(rows: Any, problems: Any, *arguments: Any, **options: Any) -> Any:
+        columns.append(problems.cost.shape[2])
+        return minimise(rows, problems, *arguments, **options)
+
+    monkeypatch.setattr(cross_validation, "minimise", spy)
+    monkeypatch.setattr(cross_validation, "_SCORE_BYTES", 2 * 4 * 900 * 6)  # six columns of single precision
+    monkeypatch.setattr(svm_search, "_DOUBLE", 0)
+    bundled = LinearSVMSearch((1.0,), folds=3).fit(*like_real)
+    assert columns == [6, 6, 6, 6]  # classes x folds, thrice; then all classes at once
+    columns.clear()
+    monkeypatch.setattr(cross_validation, "_SCORE_BYTES", 2 * 4 * 900 * 2)
+    small = LinearSVMSearch((1.0,), folds=3).fit(*like_real)
+    assert columns == [3] * 6 + [2] * 3
+    for found in (bundled, small):
+        np.testing.assert_allclose(found.coef_, whole.coef_, atol=0.01 * np.abs(whole.coef_).max())
+        np.testing.assert_allclose(found.oof_scores_, whole.oof_scores_, atol=0.1)
+
+
+def test_long_rows_of_single_precision_converge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svm_search, "_DOUBLE", 0)
+    X = (100 * np.random.default_rng(0).normal(size=(120, 16))).astype(np.float32)
+    y = X[:, :3].argmax(axis=1)
+    search = LinearSVMSearch((100.0,), folds=2, normalize=False).fit(X, y)
+    monkeypatch.setattr(svm_search, "_DOUBLE", 1 << 20)
+    exact = LinearSVMSearch((100.0,), folds=2, normalize=False).fit(X, y)
+    np.testing.assert_allclose(search.coef_, exact.coef_, atol=0.02 * np.abs(exact.coef_).max())
+
+
+def test_without_a_working_set_gradients_serve(like_real: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = like_real
+    ordinary = LinearSVMSearch((100.0,)).fit(X, y)
+    asked = []
+
+    def unsolvable(*arguments: Any) -> None:
+        asked.append(1)
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr(squared_hinge, "minimise_over_working_set", unsolvable)
+    search = LinearSVMSearch((100.0,)).fit(X, y)
+    assert 0 < len(asked) <= 2 * 6  # once for each class, among the folds and in the end
+    np.testing.assert_allclose(search.coef_, ordinary.coef_, atol=0.02 * np.abs(ordinary.coef_).max())
+
+
+def test_rows_that_are_all_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.ones((60, 10))
+    for double in (1 << 20, 0):
+        monkeypatch.setattr(svm_search, "_DOUBLE", double)
+        probabilities = LinearSVMSearch(QUICK).fit(X, np.arange(60) % 3).predict_proba(np.eye(10)[:1])
+        np.testing.assert_allclose(probabilities, 1 / 3, atol=1e-6)
+
+
 def test_fewer_groups_than_folds() -> None:
     X, y = blobs(60, 8, 3)
     search = LinearSVMSearch(QUICK, folds=5).fit(X, y, np.arange(60) % 3)
@@ -259,6 +315,9 @@ GOOD = blobs(60, 8, 3)[0]
         pytest.param({}, (spoilt(0, np.inf), Y), FeatureError, "Row 0 of X contains NaN or inf", id="inf"),
         pytest.param({}, (sparse.csr_matrix(GOOD), Y), TypeError, "[Ss]parse", id="sparse"),
         pytest.param({}, (GOOD, np.zeros(60)), FeatureError, "at least 2 classes", id="one class"),
+        pytest.param({}, (GOOD, np.array(["a"] * 60)), FeatureError, "only one class, 'a':", id="one class of a name"),
+        pytest.param({"normalize": False}, (1e200 * GOOD, Y), FeatureError, "range of float64. Scale", id="too large"),
+        pytest.param({"c_grid": (1e306,)}, (1e10 * GOOD, Y), FeatureError, "C = 1e\\+306", id="C too large"),
         pytest.param({}, (GOOD, Y[:-1]), ValueError, "inconsistent numbers of samples", id="too few labels"),
         pytest.param({}, (GOOD, np.linspace(0, 1, 60)), ValueError, "Unknown label type", id="targets of a regression"),
         pytest.param({}, (GOOD[0], Y), ValueError, "Expected 2D array", id="one dimension"),

@@ -50,6 +50,32 @@ def test_single_precision_reaches_the_tolerance_of_a_search(c: float) -> None:
         assert bound[p] > 0
 
 
+@pytest.mark.parametrize(
+    ("length", "rows", "features"),
+    [
+        pytest.param(10.0, 300, 40, id="long rows"),
+        pytest.param(10.0, 600, 80, id="long rows, whose matrix is not definite"),
+        pytest.param(1e4, 300, 40, id="very long rows"),
+    ],
+)
+def test_rows_too_long_for_single_precision(length: float, rows: int, features: int) -> None:
+    random = np.random.default_rng(0)
+    X = np.c_[length * random.normal(size=(rows, features)), np.ones(rows)].astype(np.float32)
+    sign = np.where(random.random((rows, 1)) < 0.3, 1, -1).astype(np.float32)
+    cost = np.full_like(sign, 200)
+    weights, bound = minimise_over_working_set(X, sign, cost, np.ones_like(sign), np.zeros((features + 1, 1)), 1e-4)
+    found = objective(X, sign[:, 0], cost[:, 0] / 2.0, weights[:, 0])
+    assert found == pytest.approx(bound[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "length"), [(np.float32, 1e30), (np.float64, 1e200)])
+def test_rows_too_long_for_any_precision(dtype: type, length: float) -> None:
+    X, sign, cost = problem(1.0, dtype)
+    X *= length
+    with pytest.raises(np.linalg.LinAlgError), np.errstate(over="ignore", invalid="ignore"):
+        minimise_over_working_set(X, sign, cost, np.ones_like(sign), np.zeros((X.shape[1], 2)), 1e-4)
+
+
 def test_no_row_inside_the_margin_is_the_start_of_a_way_back() -> None:
     X, sign, cost = problem(1.0)
     exact = liblinear(X[:, :-1], sign[:, 0], 1.0, class_weight=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,16 @@ from gingham.classifiers.problems import Columns, Rows, Solution
 from gingham.classifiers.squared_hinge import minimise
 from gingham.classifiers.workers import Workers
 
-__all__ = ["ClassWeight", "Models", "balanced", "constant", "cross_validate", "fit_all", "out_of_fold_scores"]
+__all__ = [
+    "ClassWeight",
+    "Models",
+    "balanced",
+    "constant",
+    "cross_validate",
+    "fit_all",
+    "out_of_fold_accuracy",
+    "out_of_fold_scores",
+]
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
@@ -77,15 +86,14 @@ def cross_validate(
     -------
     Models
     """
-    n, d = rows.X.shape
+    d = rows.X.shape[1]
     counts = _counts(rows)
     F, K = counts.shape
-    positive = np.arange(K) if K > 2 else np.array([1])
-    room = min(_SCORE_BYTES // (2 * rows.X.itemsize * n * F), _FACTOR_BYTES // (rows.X.itemsize * d * d))
-    bundles = np.array_split(positive, -(-len(positive) // max(1, room)))
-    shape = (len(c_grid), F, len(positive))
+    bundles = _bundles(rows, K, F)
+    k = sum(map(len, bundles))
+    shape = (len(c_grid), F, k)
     models = Models(
-        np.empty((len(c_grid), F, d, len(positive)), np.float32),
+        np.empty((len(c_grid), F, d, k), np.float32),
         np.empty(shape),
         np.empty(shape),
     )
@@ -125,23 +133,62 @@ def fit_all(
     pool: Workers,
     tolerance: float,
 ) -> Solution:
-    """Fit the models on all rows at one C, starting from weights of shape (d, k)."""
+    """Fit the models on all rows at one C, starting from weights of shape (d, k); in bundles of classes too.
+
+    The preconditioners, which are large, are not kept.
+    """
     counts = _counts(rows)
-    positive = np.arange(counts.shape[1]) if counts.shape[1] > 2 else np.array([1])
-    columns = _columns(counts, positive, [-1], c, class_weight)
-    first = [shared(2 * c)] * len(positive)
-    return minimise(rows, columns, start, tolerance=tolerance, pool=pool, preconditioners=first)
+    common = shared(2 * c)
+    parts = []
+    done = 0
+    for bundle in _bundles(rows, counts.shape[1], 1):
+        found = minimise(
+            rows,
+            _columns(counts, bundle, [-1], c, class_weight),
+            start[:, done : done + len(bundle)],
+            tolerance=tolerance,
+            pool=pool,
+            preconditioners=[common] * len(bundle),
+        )
+        parts.append((found.weights, found.objective, found.gap))
+        done += len(bundle)
+    weights, objective, gap = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return Solution(weights, objective, gap, [])
 
 
 def out_of_fold_scores(rows: Rows, weights: Floats) -> Floats:
     """Return the decision values (n, k) of rows that a model has not seen; weights of shape (F, d, k)."""
     scores = np.empty((len(rows.X), weights.shape[2]), rows.X.dtype)
+    for part, found in _held_out(rows, weights):
+        scores[part] = found
+    return scores
+
+
+def out_of_fold_accuracy(rows: Rows, weights: Floats) -> float:
+    """Return the mean over the folds of the fraction of right predictions; weights of shape (F, d, k)."""
+    right = np.empty(len(rows.X))
+    for part, scores in _held_out(rows, weights):
+        predicted = (scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        right[part] = predicted == rows.label[part]
+    return float(np.mean(np.bincount(rows.fold, right) / np.bincount(rows.fold)))
+
+
+def _held_out(rows: Rows, weights: Floats) -> Iterator[tuple[Ints, Floats]]:
+    """Yield the positions of some rows, and their decision values by the model that has not seen them."""
     for fold, model in enumerate(weights):
         held_out = np.flatnonzero(rows.fold == fold)
+        cast = model.astype(rows.X.dtype)
         for start in range(0, len(held_out), 4096):
             part = held_out[start : start + 4096]
-            scores[part] = rows.X[part] @ model.astype(rows.X.dtype)
-    return scores
+            yield part, rows.X[part] @ cast
+
+
+def _bundles(rows: Rows, K: int, folds: int) -> list[Ints]:
+    """Return the classes that are +1 in turn, in bundles whose margins and preconditioners find room in memory."""
+    n, d = rows.X.shape
+    positive = np.arange(K) if K > 2 else np.array([1])
+    room = min(_SCORE_BYTES // (2 * rows.X.itemsize * n * folds), _FACTOR_BYTES // (rows.X.itemsize * d * d))
+    return np.array_split(positive, -(-len(positive) // max(1, room)))
 
 
 def _counts(rows: Rows) -> Ints:

@@ -73,6 +73,11 @@ def minimise(
     Returns
     -------
     Solution
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If rows or costs are so large that gradient or Hessian are not finite.
     """
     search = _Search(rows, columns, start, pool)
     used = list(preconditioners)
@@ -83,7 +88,10 @@ def minimise(
     for step in range(max_steps + 1):
         loss, gradient = search.gradient()
         value = 0.5 * np.einsum("ij,ij->j", search.weights, search.weights) + loss
-        bound = np.minimum(0.5 * np.einsum("ij,ij->j", gradient, gradient), value - search.lower)
+        far = 0.5 * np.einsum("ij,ij->j", gradient, gradient)
+        if not np.isfinite(far + value).all():
+            raise np.linalg.LinAlgError("the rows or costs are so large that the gradient is not finite")
+        bound = np.minimum(far, value - search.lower)
         ids = search.ids
         weights[:, ids], objective[ids], gap[ids] = search.weights, value, bound
         halved = bound < 0.5 * smallest[ids]
@@ -131,6 +139,7 @@ class _Search:
         self.patience = np.ones(columns.group.max() + 1)
         self.lower = np.zeros(P)
         self.spent = np.zeros(columns.group.max() + 1)
+        self.unsolvable: set[int] = set()  # groups whose working set is beyond double precision
         self.working = {g: np.zeros(len(self.rows.X), bool) for g in set(columns.group.tolist())}
 
     def _over_rows(self, function: Callable[[slice], Any]) -> Any:
@@ -254,7 +263,7 @@ class _Search:
                 / len(self.ids)
             )
             if preconditioners[g] is None or self.spent[g] > self.patience[g] * min(hessian, newton):
-                direct[i] = newton < steps and size < min(2 * d, _LARGEST_WORKING_SET)
+                direct[i] = newton < steps and size < min(2 * d, _LARGEST_WORKING_SET) and g not in self.unsolvable
                 if not direct[i]:
                     stale.add(g)
                     self.patience[g] *= 2
@@ -263,7 +272,10 @@ class _Search:
             group, columns, is_direct = item
             if is_direct:
                 preconditioners[group] = None
-                return -self._working_set_move(group, columns, tolerance)
+                try:
+                    return -self._working_set_move(group, columns, tolerance)
+                except np.linalg.LinAlgError:
+                    self.unsolvable.add(group)
             inverse = preconditioners[group]
             if inverse is None or group in stale:
                 inverse = preconditioners[group] = self.preconditioner(group)

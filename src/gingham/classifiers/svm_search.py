@@ -20,6 +20,7 @@ from gingham.classifiers.cross_validation import (
     constant,
     cross_validate,
     fit_all,
+    out_of_fold_accuracy,
     out_of_fold_scores,
     shared_preconditioner,
 )
@@ -129,7 +130,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             For a parameter out of range; as :class:`FeatureError` (a ``DataError`` too) for a value that is not
-            finite, naming its row, for a single class or a single group.
+            finite, naming its row, for a single class or a single group, and for features too large to compute with.
         """
         c_grid = self._checked_c_grid()
         checked = validate_data(self, X, y, dtype=(np.float32, np.float64), ensure_all_finite=False)
@@ -141,7 +142,8 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         K = len(self.classes_)
         if K < 2:
             raise FeatureError(
-                f"There is only one class, {self.classes_[0]!r}: a classifier needs at least 2 classes to tell apart."
+                f"There is only one class, {self.classes_.tolist()[0]!r}:"
+                " a classifier needs at least 2 classes to tell apart."
             )
         group = None
         if groups is not None:
@@ -160,13 +162,18 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = self._class_weight()
         with workers() as pool:
             rows = Rows(self._prepared(features, order, dtype, pool), label[order], self.fold_[order])
-            shared = shared_preconditioner(rows, pool)
-            models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE, self.progress)
-            accuracies = pool.map(lambda folds: _accuracy(out_of_fold_scores(rows, folds), rows), list(models.folds))
-            best = int(np.argmax(np.round(accuracies, 12)))
-            start = models.folds[best].mean(axis=0)
-            final = fit_all(rows, c_grid[best], weight, start, shared, pool, _FINAL_TOLERANCE)
+            try:
+                shared = shared_preconditioner(rows, pool)
+                models = cross_validate(rows, c_grid, weight, shared, pool, _SEARCH_TOLERANCE, self.progress)
+                accuracies = pool.map(lambda folds: out_of_fold_accuracy(rows, folds), list(models.folds))
+                best = int(np.argmax(np.round(accuracies, 12)))
+                start = models.folds[best].mean(axis=0)
+                final = fit_all(rows, c_grid[best], weight, start, shared, pool, _FINAL_TOLERANCE)
+            except np.linalg.LinAlgError as error:
+                raise _beyond_range(c_grid[-1], dtype) from error
             scores = out_of_fold_scores(rows, models.folds[best])
+        if not all(np.isfinite(part).all() for part in (scores, models.gap[best], final.weights, final.gap)):
+            raise _beyond_range(c_grid[best], dtype)
         if (final.gap > _SEARCH_TOLERANCE * final.objective).any():
             warnings.warn(
                 f"The SVM did not converge at C = {c_grid[best]:g}: it is up to"
@@ -178,6 +185,7 @@ class LinearSVMSearch(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cv_accuracy_ = dict(zip(c_grid, accuracies, strict=True))
         oof = np.empty(scores.shape)
         oof[order] = scores
+        del scores  # of many classes it is large
         self.oof_scores_ = oof[:, 0] if K == 2 else oof
         self.coef_ = np.ascontiguousarray(final.weights[:-1].T)
         self.intercept_ = final.weights[-1].copy()
@@ -266,11 +274,11 @@ def _length(X: Floats) -> Floats:
     return length
 
 
-def _accuracy(scores: Floats, rows: Rows) -> float:
-    """Return the mean over the folds of the fraction of right predictions."""
-    predicted = (scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
-    right = (predicted == rows.label).astype(float)
-    return float(np.mean(np.bincount(rows.fold, right) / np.bincount(rows.fold)))
+def _beyond_range(c: float, dtype: type) -> FeatureError:
+    return FeatureError(
+        f"No classifier can be fitted at C = {c:g}: the features or C are so large that the computation leaves the"
+        f" range of {dtype.__name__}. Scale the features to unit length (normalize=True does) or lower C."
+    )
 
 
 def _refuse_not_finite(X: Floats) -> None:

@@ -51,7 +51,28 @@ def minimise_over_working_set(
         Their objectives over these rows are no larger than at the start.
     bound : float64 array of shape (p,)
         The dual objective reached: no weights have a smaller objective, over these rows or more.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a system cannot be solved, even in double precision: rows or costs beyond all bounds.
     """
+    try:
+        weights, bound = _minimise(X, sign, cost, margin, start, tolerance)
+        if X.dtype == np.float64 or bound.all():
+            return weights, bound
+    except np.linalg.LinAlgError:
+        if X.dtype == np.float64:
+            raise
+    # Where rows are long (features that are not of unit length), the error of a product in single precision can exceed
+    # 1 / cost, which is all that keeps the matrix of more rows than features positive definite.
+    X, sign, cost = (array.astype(np.float64) for array in (X, sign, cost))
+    return _minimise(X, sign, cost, 1 - sign * (X @ start), start, tolerance)
+
+
+def _minimise(
+    X: Floats, sign: Floats, cost: Floats, margin: Floats, start: Floats, tolerance: float
+) -> tuple[Floats, Floats]:
     weights = start.copy()
     bound = np.zeros(weights.shape[1])
     near = np.zeros(len(bound), dtype=bool)
@@ -130,13 +151,12 @@ def _solve(gram: Floats, sign: Floats, cost: Floats) -> Floats:
     from scipy.linalg import lapack
 
     gram[np.diag_indices_from(gram)] += 1 / cost
-    if gram.dtype == np.float32:
-        factor, failed = lapack.spotrf(gram.T, lower=1, clean=0)
-        if not failed:
-            single: Floats = lapack.spotrs(factor, sign, lower=1)[0]
-            return single
-    factor, _ = lapack.dpotrf(gram.T.astype(np.float64), lower=1, clean=0, overwrite_a=1)
-    dual: Floats = lapack.dpotrs(factor, sign.astype(np.float64), lower=1)[0]
+    single = gram.dtype == np.float32
+    factorise, solve = (lapack.spotrf, lapack.spotrs) if single else (lapack.dpotrf, lapack.dpotrs)
+    factor, failed = factorise(gram.T, lower=1, clean=0, overwrite_a=1)
+    dual: Floats = solve(factor, sign.astype(gram.dtype), lower=1)[0]
+    if failed or not np.isfinite(dual).all():  # not every LAPACK says that it met NaN
+        raise np.linalg.LinAlgError("the rows inside the margin are not finite, or far too large")
     return dual
 
 
