@@ -18,7 +18,7 @@ from gingham.curate.scan import Scan, list_files, scan
 from gingham.errors import DataError
 from gingham.project import KnownFile
 from gingham.records import ImageFile, Skipped, content_hash
-from gingham.workflow.steps import _refuse_hopeless
+from gingham.workflow.checks import refuse_hopeless
 from tests.images.makers import bad_files, jpeg, odd_files, png
 from tests.textures import texture_bytes
 
@@ -159,8 +159,8 @@ def test_a_class_that_leads_nowhere_is_a_class_left_out_with_its_reason(
     found = look(root).dataset
     assert found.classes == ("cat", "dog", "x.jpg")
     assert [(item.path, item.reason) for item in found.skipped] == [("x.jpg", reason)]
-    with pytest.raises(DataError, match=rf"The class x\.jpg .* no readable image \(1 skipped as {reason}\)"):
-        _refuse_hopeless(found)
+    with pytest.raises(DataError, match=rf"the class x\.jpg .* no readable image \(1 skipped as {reason}\)"):
+        refuse_hopeless(found)
 
 
 def test_a_link_to_a_file_beside_the_classes_is_no_class(root: Path) -> None:

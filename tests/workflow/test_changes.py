@@ -116,3 +116,13 @@ def test_a_class_whose_training_images_are_lost_at_work_is_named(project: Path) 
     with pytest.raises(DataError, match="The training images of dots were lost"):
         _ = steps.head
     assert not list(project.glob(".gingham/heads/*"))
+
+
+def test_every_class_that_cannot_be_is_named_at_once(gingham: Any, project: Path) -> None:
+    root = project / "images/textures"
+    for number in range(8):
+        (root / f"empty {number}").mkdir()
+    refused = gingham("run", "--project", project)
+    assert refused.status == 3
+    assert "the class empty 0 has no readable image; the class empty 1 has" in refused.err
+    assert "; and 3 more classes." in refused.err

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from gingham import __version__
 from gingham.config import Config
 from gingham.curate import (
     LabelConflict,
+    LabelSuspect,
     duplicate_groups,
     group_images,
     groups_by_folder,
@@ -33,13 +33,14 @@ from gingham.curate import (
     read_splits_csv,
     read_test_files,
 )
-from gingham.curate.scan import Dataset, loose_images, scan
+from gingham.curate.scan import Dataset, scan
 from gingham.errors import DataError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
 from gingham.project.files import user_path
 from gingham.records import ImageFile, InputRecipe, display_path
 from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
+from gingham.workflow.checks import dataset_warnings, refuse_hopeless
 from gingham.workflow.results import DatasetSummary
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Steps"]
 
 Progress = Callable[[str, int, int], None]
-
-COPIES_NOT_WORTH_A_WORD = 0.02
 
 
 class Steps:
@@ -114,7 +113,7 @@ class Steps:
             if found.changed or found.gone:
                 index.update_files(self.name, found.changed, found.gone)
             self.index_warnings += [index.warning] if index.warning else []
-        _refuse_hopeless(found.dataset)
+        refuse_hopeless(found.dataset)
         return found.dataset
 
     @property
@@ -163,6 +162,11 @@ class Steps:
     def conflicts(self) -> list[LabelConflict]:
         """The same picture under different labels."""
         return label_conflicts(self.files)
+
+    @cached_property
+    def suspects(self) -> list[LabelSuspect]:
+        """Nearly the same picture under different labels."""
+        return label_suspects(self.files, self.config.splits.near_duplicate_bits)
 
     @property
     def split_file(self) -> Path | None:
@@ -232,62 +236,8 @@ class Steps:
             conflicts=tuple(conflict.paths for conflict in self.conflicts),
             fingerprint=data_fingerprint(self.files),
             test_fingerprint=test_fingerprint(self.files, self.sides),
-            warnings=(
-                *self.index_warnings,
-                *self.split.warnings,
-                *self._conflicts_in_words(),
-                *self._suspects(),
-                *self._alike_classes(),
-                *self._images_without_class(),
-                *self._copies_that_test(rows["test"]),
-                *self._fraction_without_effect(),
-            ),
+            warnings=(*self.index_warnings, *self.split.warnings, *dataset_warnings(self)),
         )
-
-    def _conflicts_in_words(self) -> Iterator[str]:
-        if self.conflicts:
-            first = " and ".join(map(display_path, self.conflicts[0].paths))
-            number = len(self.conflicts)
-            yield (
-                f"{'A picture lies' if number == 1 else f'{number} pictures lie'} under more than one label, such as "
-                f"{first}. They neither train nor test: remove the wrong ones."
-            )
-
-    def _images_without_class(self) -> Iterator[str]:
-        loose = loose_images(self.root)
-        if loose:
-            number = "An image lies" if len(loose) == 1 else f"{len(loose)} images lie"
-            yield f"{number} in no class's folder, such as {display_path(loose[0])}, and had no part in this."
-
-    def _copies_that_test(self, test: np.ndarray[Any, np.dtype[np.intp]]) -> Iterator[str]:
-        distinct = len(np.unique(self.groups[test]))
-        if len(test) - distinct > COPIES_NOT_WORTH_A_WORD * len(test):
-            yield (
-                f"Of the {len(test):,} test images only {distinct:,} are independent: the others are copies of them, "
-                "or belong to their groups. So the intervals are narrower than they should be."
-            )
-
-    def _fraction_without_effect(self) -> Iterator[str]:
-        settings = self.config.splits
-        if self.split_file and settings.test_fraction != type(settings)().test_fraction:
-            yield f"splits.test_fraction had no effect, because {self.split_file.name} says which images test."
-
-    def _suspects(self) -> Iterator[str]:
-        suspects = label_suspects(self.files, self.config.splits.near_duplicate_bits)
-        if suspects:
-            first = " and ".join(map(display_path, suspects[0].paths))
-            number = "A pair" if len(suspects) == 1 else f"{len(suspects):,} pairs"
-            if any(suspect.sampled for suspect in suspects):
-                number = f"At least {number}"
-            yield f"{number} of nearly equal images under different labels, such as {first}: is one label wrong?"
-
-    def _alike_classes(self) -> Iterator[str]:
-        alike: dict[str, list[str]] = {}
-        for name in self.dataset.classes:
-            alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(display_path(name))
-        for names in alike.values():
-            if len(names) > 1:
-                yield f"The classes {' and '.join(names)} differ in capitals or accents' spelling only: are they one?"
 
     def leaks(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which test images have a copy, or another image of their group, that trains; bool [n_test]."""
@@ -417,28 +367,6 @@ def _locate(folder: ProjectFolder, images: str | os.PathLike[str], given: bool) 
     here = user_path(images).absolute()
     inside = folder.dataset(images)
     return Path(os.path.normpath(here)) if given and (here.exists() or not inside.exists()) else inside
-
-
-def _refuse_hopeless(dataset: Dataset) -> None:
-    counts = Counter(file.label for file in dataset.files)
-    names = [display_path(name) for name in dataset.classes]
-    where = display_path(str(dataset.root))
-    if len(names) < 2:
-        found = f"one sub-folder, {names[0]}" if names else "no sub-folder"
-        raise DataError(
-            f"{where} holds {found}. A classifier needs at least two classes: make one sub-folder per class, "
-            "named like the class, with its images inside."
-        )
-    for name in dataset.classes:
-        if counts[name] < 2:
-            bad = [item for item in dataset.skipped if item.path == name or item.path.startswith(f"{name}/")]
-            reasons = Counter(item.reason.value for item in bad)
-            why = f" ({', '.join(f'{n} skipped as {reason}' for reason, n in reasons.items())})" if bad else ""
-            state = "only one readable image" if counts[name] else "no readable image"
-            raise DataError(
-                f"The class {display_path(name)} in {where} has {state}{why}. "
-                "Each class needs at least two: one to learn from and one to test on. Add images, or remove the folder."
-            )
 
 
 def _digest(value: Any) -> str:
