@@ -328,7 +328,7 @@ def test_headings_turn_before_a_word_breaks(names: list[str], turned: bool) -> N
 
 @pytest.mark.parametrize("k", [3, 40])
 def test_every_scroller_is_reached_by_keyboard_and_every_anchor_exists(report_data: Make, k: int) -> None:
-    tags = page(report_data(80, [f"c{i}" for i in range(k)])).tags
+    tags = page(report_data(80, [f"c{i}" for i in range(k)], parameters={"seed": 0})).tags
     scrollers = [attrs for _, attrs in tags if "wide" in (attrs.get("class") or "").split()]
     assert len(scrollers) >= 3
     assert all(each["tabindex"] == "0" and each["role"] == "region" and each["aria-label"] for each in scrollers)
