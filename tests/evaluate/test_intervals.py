@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
+from scipy.stats import t as student
 
 from gingham.evaluate.intervals import (
     auc_interval,
     bootstrap_sums,
     mean_interval,
     resamples_within_budget,
+    small_sample_factor,
     wilson_interval,
 )
 
@@ -86,6 +88,16 @@ def test_bootstrap_in_one_cell_equals_many() -> None:
         bootstrap_sums(values, none, strata, n_cells=k, resamples=20, rng=np.random.default_rng(3)) for k in (1, 5)
     )
     np.testing.assert_allclose(one[:, 0, 0], many[:, 0].sum(axis=1))
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("n", [2, 10, 500])
+def test_widened_spread_is_students(n: int, confidence: float) -> None:
+    values = np.random.default_rng(4).normal(size=n)
+    low, high = student.interval(confidence, n - 1, values.mean(), values.std(ddof=1) / n**0.5)
+    z = norm.ppf((1 + confidence) / 2)
+    half = small_sample_factor(n, confidence) * z * values.std() / n**0.5
+    assert half == pytest.approx((high - low) / 2)
 
 
 def test_resamples_are_never_more_than_wanted() -> None:

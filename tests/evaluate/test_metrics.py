@@ -83,6 +83,35 @@ def test_every_interval_holds_its_number(scores: Callable[..., Any]) -> None:
     assert checked == 15
 
 
+@pytest.mark.parametrize("sharpness", [2.0, 4.0], ids=["calibrated", "too sure"])
+@pytest.mark.parametrize("n_per_class", [1, 2, 5], ids=["1 of a class", "2 of a class", "5 of a class"])
+def test_loss_and_calibration_intervals_hold_the_truth(n_per_class: int, sharpness: float) -> None:
+    rng = np.random.default_rng(0)
+    loss, error = _measured(rng, 20_000, sharpness, resamples=1)
+    held = np.zeros(2)
+    for _ in range(60):
+        losses, errors = _measured(rng, n_per_class, sharpness, resamples=200, ends=True)
+        held += losses[0] <= loss <= losses[1], errors[0] <= error <= errors[1]
+    assert (held >= 48).all()
+
+
+def _measured(rng: Any, n_per_class: int, sharpness: float, *, resamples: int, ends: bool = False) -> Any:
+    truth = np.repeat(np.arange(10), n_per_class)
+    scores = rng.normal(size=(len(truth), 10))
+    scores[np.arange(len(truth)), truth] += 2
+    probabilities = np.exp(sharpness * scores)
+    found = measure(truth, probabilities / probabilities.sum(axis=1, keepdims=True), resamples=resamples)
+    if ends:
+        return found.log_loss_ci, found.expected_calibration_error_ci
+    return found.log_loss, found.expected_calibration_error
+
+
+@pytest.mark.parametrize(("n", "known"), [(1, False), (9, False), (10, True)])
+def test_few_images_say_nothing_of_loss_and_calibration(n: int, known: bool) -> None:
+    found = measure(np.arange(n) % 2, np.tile([0.7, 0.3], (n, 1)))
+    assert [found.log_loss_ci is not None, found.expected_calibration_error_ci is not None] == [known, known]
+
+
 @pytest.mark.parametrize("k", [2, 3, 10])
 def test_all_right_is_not_certain(k: int) -> None:
     truth = np.arange(10 * k) % k

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from gingham.evaluate.intervals import (
     bootstrap_sums,
     mean_interval,
     resamples_within_budget,
+    small_sample_factor,
     wilson_interval,
 )
 from gingham.evaluate.ranking import rank_classes
@@ -25,6 +27,9 @@ __all__ = ["Interval", "Metrics", "compute_metrics"]
 Interval = tuple[float, float]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+FEWEST_FOR_BOOTSTRAP = 10
+"""Test images in all, below which the intervals of log loss and calibration error mean nothing."""
 
 
 class Metrics(BaseModel):
@@ -47,6 +52,8 @@ class Metrics(BaseModel):
         Mean of -log(probability of the right class), natural logarithm.
     expected_calibration_error : float
         Mean gap between confidence and accuracy over 15 equal bins.
+    log_loss_ci, expected_calibration_error_ci : Interval or None
+        None below 10 test images.
     accuracy_without_leaks, n_without_leaks : float or None, int or None
         On the test images that are not also, or nearly, training images; None where leaks were not looked for.
     most_frequent_class_accuracy : float
@@ -72,9 +79,9 @@ class Metrics(BaseModel):
     macro_auc: float | None
     macro_auc_ci: Interval | None
     log_loss: float
-    log_loss_ci: Interval
+    log_loss_ci: Interval | None
     expected_calibration_error: float
-    expected_calibration_error_ci: Interval
+    expected_calibration_error_ci: Interval | None
     accuracy_without_leaks: float | None
     accuracy_without_leaks_ci: Interval | None
     n_without_leaks: int | None
@@ -181,7 +188,7 @@ def compute_metrics(
         log_loss=float(losses.mean()),
         log_loss_ci=spread.log_loss(),
         expected_calibration_error=error,
-        expected_calibration_error_ci=spread.calibration_error(error),
+        expected_calibration_error_ci=spread.calibration_error(),
         accuracy_without_leaks=float(correct[clean].mean()) if clean is not None and clean.any() else None,
         accuracy_without_leaks_ci=_wilson(correct[clean], confidence) if clean is not None and clean.any() else None,
         n_without_leaks=None if clean is None else int(clean.sum()),
@@ -203,8 +210,9 @@ def compute_metrics(
 class _Bootstrap:
     """The resampled sums behind the intervals that have no closed form.
 
-    Images are drawn with replacement inside their classes. Each brings its loss, its influence on the macro
-    AUC, and its gap between confidence and correctness, which adds to its confidence bin.
+    Each image brings its influence on the macro AUC, its loss, and its gap between confidence and correctness,
+    which adds to its confidence bin. For the macro AUC images are drawn with replacement inside their classes.
+    For the other two they are drawn from all: inside classes of one or two images nothing would vary.
     """
 
     def __init__(
@@ -219,20 +227,23 @@ class _Bootstrap:
         confidence: float,
     ) -> None:
         n = len(truth)
+        rng = np.random.default_rng(seed)
+        one = np.zeros(n, dtype=np.intp)
+
+        def drawn(values: FloatArray, cells: IntArray, strata: IntArray, n_cells: int = 1) -> FloatArray:
+            columns = values[:, None], cells[:, None], strata
+            return bootstrap_sums(*columns, n_cells=n_cells, resamples=resamples, rng=rng)[:, 0]
+
         self._tails = ((1 - confidence) / 2, (1 + confidence) / 2)
         # Class means of the influence add up to the macro AUC's deviation, so each image weighs 1 / n_class.
-        share = influence / np.bincount(truth)[truth]
-        values = np.column_stack([losses / n, share, (certainty - correct) / n])
-        cells = np.zeros((n, 3), dtype=np.intp)
-        cells[:, 2] = confidence_bin(certainty)
-        sums = bootstrap_sums(values, cells, truth, n_cells=BINS, resamples=resamples, rng=np.random.default_rng(seed))
-        self._losses = sums[:, 0].sum(axis=1)
-        self._macro_auc = sums[:, 1].sum(axis=1)
-        self._errors = np.abs(sums[:, 2]).sum(axis=1)
-
-    def log_loss(self) -> Interval:
-        low, high = np.quantile(self._losses, self._tails)
-        return float(low), float(high)
+        self._macro_auc = drawn(influence / np.bincount(truth)[truth], one, truth)[:, 0]
+        self._factor = small_sample_factor(n, confidence) if n >= FEWEST_FOR_BOOTSTRAP else None
+        if self._factor is not None:
+            bins, gaps = confidence_bin(certainty), (certainty - correct) / n
+            self._loss = float(losses.mean())
+            self._losses = drawn(losses / n, one, one)[:, 0]
+            self._gaps = np.bincount(bins, gaps, BINS)
+            self._gaps_drawn = drawn(gaps, bins, one, BINS)
 
     def macro_auc(self, auc: FloatArray, low: FloatArray, high: FloatArray, n_classes: int) -> Interval | None:
         """Take the wider of the bootstrap's limits and the classes' own intervals combined.
@@ -248,10 +259,28 @@ class _Bootstrap:
         own_low, own_high = mean_interval(auc, low, high)
         return max(0.0, min(own_low, float(drawn_low))), min(1.0, max(own_high, float(drawn_high)))
 
-    def calibration_error(self, error: float) -> Interval:
-        """Reflect the bootstrap around the error found, which resampling inflates, and keep that inside."""
-        low, high = 2 * error - np.quantile(self._errors, self._tails[::-1])
-        return max(0.0, min(float(low), error)), min(1.0, max(float(high), error))
+    def log_loss(self) -> Interval | None:
+        """Take the bootstrap's percentiles, widened for the number of images."""
+        if self._factor is None:
+            return None
+        low, high = self._loss + self._factor * (np.quantile(self._losses, self._tails) - self._loss)
+        return max(0.0, float(low)), float(high)
+
+    def calibration_error(self) -> Interval | None:
+        """Take the bootstrap's spread around the error found, and 0 where chance alone explains that error.
+
+        Chance makes gaps where there are none, in the test set as in each resample: the error found is too
+        large, that of the resamples again as much. So the lower end is lowered by what resampling added.
+        """
+        if self._factor is None:
+            return None
+        error = float(np.abs(self._gaps).sum())
+        by_chance = np.abs(self._gaps_drawn - self._gaps).sum(axis=1)
+        drawn = np.abs(self._gaps_drawn).sum(axis=1)
+        half = NormalDist().inv_cdf(self._tails[1]) * self._factor * float(drawn.std())
+        explained = error <= self._factor * float(np.quantile(by_chance, self._tails[1]))
+        low = 0.0 if explained else max(0.0, error - half - max(0.0, float(drawn.mean()) - error))
+        return low, min(1.0, error + half)
 
 
 def _wilson(correct: NDArray[np.bool_], confidence: float) -> Interval:
