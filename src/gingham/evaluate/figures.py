@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.evaluate.calibration import BINS, Reliability
-from gingham.evaluate.figure_text import Lettering
+from gingham.evaluate.figure_text import Lettering, free_side, readable_on
 from gingham.evaluate.intervals import wilson_interval
 from gingham.evaluate.metrics import Metrics
 from gingham.evaluate.ranking import RocCurve, roc_curve
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "FEWEST_ANSWERS",
     "draw_accuracy_against_c",
     "draw_confusion_matrix",
     "draw_not_sure",
@@ -38,16 +40,28 @@ WORST_CURVES = 8
 MOST_CELLS = 30
 MOST_CONFUSED = 20
 MOST_BARS = 40
-_FEWEST_ANSWERS = 10
+_MOST_IN_LEGEND = 20
+FEWEST_ANSWERS = 10
+"""Images, below which a share of right answers among the surest says nothing."""
+
+_FEWEST_OF_BIN = 5
 _SIZE = (5.2, 4.2)
 _POINTS = 9.5
 
 
 def figure_bytes(figure: Figure, file_format: str) -> bytes:
-    """Encode a figure as ``png`` (160 dots per inch, on its paper) or ``svg`` (transparent)."""
+    """Encode a figure as ``png`` (160 dots per inch, on its paper) or ``svg`` (transparent).
+
+    The same figure always gives the same bytes.
+    """
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if file_format == "svg" else {}
-    figure.savefig(buffer, format=file_format, dpi=160, metadata=metadata, transparent=file_format == "svg")
+    with rc_context({"svg.hashsalt": "gingham"}), warnings.catch_warnings():
+        # Names too wide for their figure are cut off; the reader of a terminal cannot change that.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
+        figure.savefig(buffer, format=file_format, dpi=160, metadata=metadata, transparent=file_format == "svg")
     return buffer.getvalue()
 
 
@@ -68,10 +82,14 @@ def roc_curves(y_true: NDArray[np.intp], probabilities: NDArray[np.float64], met
         roc_curve(name, y_true == i, probabilities[:, i])
         for _, i, name in areas[: MOST_CURVES if few else WORST_CURVES]
     ]
-    return curves if few else [*curves, _macro_curve(y_true, probabilities, [i for _, i, _ in areas])]
+    if few or metrics.macro_auc is None:
+        return curves
+    return [*curves, _mean_curve(y_true, probabilities, [i for _, i, _ in areas], metrics.macro_auc)]
 
 
-def _macro_curve(y_true: NDArray[np.intp], probabilities: NDArray[np.float64], classes: Sequence[int]) -> RocCurve:
+def _mean_curve(
+    y_true: NDArray[np.intp], probabilities: NDArray[np.float64], classes: Sequence[int], macro_auc: float
+) -> RocCurve:
     grid = np.linspace(0, 1, 201)
     total = np.zeros_like(grid)
     for i in classes:
@@ -82,48 +100,62 @@ def _macro_curve(y_true: NDArray[np.intp], probabilities: NDArray[np.float64], c
         f"mean of all {len(classes):,} classes",
         np.concatenate([[0.0], grid]),
         np.concatenate([[0.0], mean]),
-        float(np.trapezoid(mean, grid)),
+        macro_auc,
+        is_mean=True,
     )
 
 
 def most_confused(confusion: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """Return the indices, ascending, of the classes that take part in the most frequent confusions.
+    """Return the indices, ascending, of the classes in the most frequent confusions: fewer where there are fewer.
+
+    Both classes of a confusion are taken, so that its cell is among those of the classes returned.
 
     >>> most_confused(np.array([[9, 0, 0], [0, 5, 4], [1, 2, 6]]), most=2)
     array([1, 2])
     """
     wrong = confusion - np.diag(confusion.diagonal())
-    involved = wrong.sum(axis=0) + wrong.sum(axis=1)
-    return np.sort(np.argsort(-involved, kind="stable")[:most])
+    pairs = np.argwhere(wrong)
+    taken: set[int] = set()
+    for pair in pairs[np.argsort(-wrong[*pairs.T], kind="stable")].tolist():
+        if len(taken.union(pair)) <= most:
+            taken.update(pair)
+        if len(taken) == most:
+            break
+    return np.array(sorted(taken), dtype=np.intp)
 
 
 def draw_accuracy_against_c(cv_accuracy: Mapping[float, float], chosen: float | None, theme: Theme = LIGHT) -> Figure:
     """Draw the mean cross-validation accuracy of each C, and mark the chosen one."""
     figure, axes = _axes(theme)
     values = sorted(cv_accuracy.items())
-    axes.plot(*zip(*values, strict=True), color=theme.accent, marker="o", markersize=4, linewidth=1.6)
+    axes.plot(
+        *zip(*values, strict=True), color=theme.accent, marker="o", markersize=4, linewidth=1.6, clip_on=False, zorder=3
+    )
     axes.set_xscale("log")
+    low, high = min(cv_accuracy.values()), max(cv_accuracy.values())
+    room = max(0.02, (high - low) * 0.18)
+    bottom, top = max(0.0, low - room), min(1.0, high + room)
+    axes.set_ylim(bottom, top)
     if chosen is not None and chosen in cv_accuracy:
         best = cv_accuracy[chosen]
         axes.axvline(chosen, color=theme.line, linewidth=1, zorder=0)
-        axes.plot([chosen], [best], marker="o", markersize=10, color=theme.accent)
-        right_half = chosen > (values[0][0] * values[-1][0]) ** 0.5
+        axes.plot([chosen], [best], marker="o", markersize=10, color=theme.accent, clip_on=False, zorder=3)
+        accuracies = [accuracy for _, accuracy in values]
+        place = [c for c, _ in values].index(chosen)
+        offset, ha, va = free_side(accuracies, place, near_bottom=best - bottom < 0.2 * (top - bottom))
         axes.annotate(
             f"C = {chosen:g}\n{percent(best, 1)}",
             (chosen, best),
-            xytext=(-10 if right_half else 10, -12),
+            xytext=offset,
             textcoords="offset points",
-            ha="right" if right_half else "left",
-            va="top",
+            ha=ha,
+            va=va,
             color=theme.ink,
             fontweight="bold",
         )
     axes.set_xlabel("C: small = smoother, large = closer to the training images")
     axes.set_ylabel("Cross-validation accuracy")
     axes.yaxis.set_major_formatter(_percent_axis())
-    low, high = min(cv_accuracy.values()), max(cv_accuracy.values())
-    room = max(0.02, (high - low) * 0.18)
-    axes.set_ylim(max(0, low - room), min(1.005, high + room))
     return _finished(figure, Lettering([]))
 
 
@@ -132,17 +164,18 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
     lettering = Lettering(curve.name for curve in curves)
     figure, axes = _axes(theme)
     axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=0.8, linestyle=(0, (2, 3)))
+    lines, labels = [], []
     for i, curve in enumerate(curves):
-        is_mean = len(curves) == WORST_CURVES + 1 and i == WORST_CURVES
-        axes.plot(
+        lines += axes.plot(
             curve.false_positive_rate,
             curve.true_positive_rate,
-            color=theme.ink if is_mean else theme.series[i % len(theme.series)],
-            linewidth=2.4 if is_mean else 1.5,
-            linestyle="-" if i < len(theme.series) or is_mean else "--",
-            label=f"{lettering.label(curve.name)}  {_area(curve.auc)}",
+            color=theme.ink if curve.is_mean else theme.series[i % len(theme.series)],
+            linewidth=2.4 if curve.is_mean else 1.5,
+            linestyle="-" if i < len(theme.series) or curve.is_mean else "--",
             clip_on=False,
         )
+        name = lettering.label(curve.name, len(curve.name) if curve.is_mean else _MOST_IN_LEGEND)
+        labels.append(f"{name}  {_area(curve.auc)}")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("Other images taken for the class")
@@ -150,11 +183,16 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
     axes.xaxis.set_major_formatter(_percent_axis())
     axes.yaxis.set_major_formatter(_percent_axis())
     if curves:
+        # Labels that begin with _ are only shown where they are given here.
         legend = axes.legend(
+            lines,
+            labels,
             loc="lower right",
             title="Area under the curve",
             fontsize=_POINTS - 1.5 if len(curves) > 6 else _POINTS - 0.5,
-            frameon=False,
+            facecolor=theme.paper,
+            edgecolor="none",
+            framealpha=0.85,
             labelcolor=theme.ink,
             alignment="left",
         )
@@ -164,28 +202,34 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
 
 
 def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
-    """Draw counts and rates; of more than 30 classes only the 20 most confused."""
+    """Draw counts and rates; of more than 30 classes at most 20, the most confused."""
     names = list(metrics.test_counts)
     confusion = np.array(metrics.confusion_matrix, dtype=np.intp)
-    shown = np.arange(len(names)) if len(names) <= MOST_CELLS else most_confused(confusion, MOST_CONFUSED)
+    shown, title = np.arange(len(names)), ""
+    if len(names) > MOST_CELLS:
+        shown = most_confused(confusion, MOST_CONFUSED)
+        title = f"The {len(shown)} most confused of {len(names):,} classes"
+        if len(shown) == 0:
+            shown = np.arange(MOST_CONFUSED)
+            title = f"No class was confused: the first {len(shown)} of {len(names):,}"
     sizes = confusion.sum(axis=1)
     part = confusion[np.ix_(shown, shown)]
     rates = part / np.maximum(sizes[shown], 1)[:, None]
     lettering = Lettering(names[i] for i in shown)
     side = max(4.2, 1.8 + 0.44 * len(shown))
     figure, axes = _axes(theme, (side + 0.4, side))
-    axes.imshow(_tinted(rates, theme), aspect="equal")
+    tints = _tinted(rates, theme)
+    axes.imshow(tints, aspect="equal")
     small = len(shown) > 12
     for row, column in zip(*np.nonzero(part), strict=True):
-        rate = rates[row, column]
         axes.text(
             column,
             row,
-            f"{part[row, column]}\n{percent(rate)}",
+            f"{part[row, column]}\n{percent(rates[row, column])}",
             ha="center",
             va="center",
             fontsize=6 if small else 8.5,
-            color=theme.paper if rate > 0.55 else theme.ink,
+            color=readable_on(tints[row, column], theme),
         )
     labels = [lettering.label(names[i], 18) for i in shown]
     axes.set_xticks(range(len(shown)), labels, rotation=90 if small else 40, ha="center" if small else "right")
@@ -198,13 +242,16 @@ def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     axes.spines[:].set_visible(False)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
-    if len(shown) < len(names):
-        axes.set_title(f"The {len(shown)} most confused of {len(names):,} classes", loc="left", color=theme.muted)
+    if title:
+        axes.set_title(title, loc="left", color=theme.muted, fontsize=_POINTS)
     return _finished(figure, lettering)
 
 
 def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
-    """Draw accuracy against confidence, with 95 % intervals, above a histogram of the confidence."""
+    """Draw accuracy against confidence, above a histogram of the confidence.
+
+    Bins of at least 5 images have a 95 % interval; those of fewer are hollow.
+    """
     from matplotlib.figure import Figure as NewFigure
 
     figure = NewFigure(figsize=_SIZE, layout="constrained", facecolor=theme.paper)
@@ -215,10 +262,17 @@ def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
     count = diagram.count[filled]
     accuracy = diagram.accuracy[filled]
     confidence = diagram.confidence[filled]
-    low, high = wilson_interval(np.rint(accuracy * count), count)
+    enough = count >= _FEWEST_OF_BIN
+    low, high = wilson_interval(np.rint(accuracy * count)[enough], count[enough])
     upper.plot([0, 1], [0, 1], color=theme.muted, linewidth=0.8, linestyle=(0, (2, 3)))
-    upper.vlines(confidence, low, high, color=theme.accent, alpha=0.35, linewidth=2)
-    upper.plot(confidence, accuracy, "o", color=theme.accent, markersize=5, clip_on=False)
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "", "color": theme.accent, "markersize": 5, "clip_on": False}
+    if enough.any():
+        upper.vlines(confidence[enough], low, high, color=theme.accent, alpha=0.35, linewidth=2)
+        upper.plot(confidence[enough], accuracy[enough], **dot, zorder=3)
+    if not enough.all():
+        upper.plot(confidence[~enough], accuracy[~enough], **dot, markerfacecolor=theme.paper, zorder=3)
+        note = f"hollow: fewer than {_FEWEST_OF_BIN} images"
+        upper.set_title(note, loc="right", color=theme.muted, fontsize=_POINTS - 1, pad=8)
     upper.set_ylim(0, 1)
     upper.set_xlim(0, 1)
     upper.set_ylabel("Right answers")
@@ -251,7 +305,7 @@ def draw_not_sure(
     order = np.argsort(-confidence, kind="stable")
     answered = np.arange(1, len(order) + 1)
     accuracy = np.cumsum(correct[order]) / answered
-    first = min(_FEWEST_ANSWERS, len(order)) - 1
+    first = min(FEWEST_ANSWERS, len(order)) - 1
     steps = np.unique(np.linspace(first, len(order) - 1, 400).astype(np.intp))
     share = answered / len(order)
     figure, axes = _axes(theme)
@@ -260,7 +314,7 @@ def draw_not_sure(
     axes.plot(share[steps], accuracy[steps], color=theme.accent, linewidth=1.6, clip_on=False)
     kept = int((confidence >= threshold).sum()) if threshold is not None else 0
     if kept > first:
-        axes.plot([kept / len(order)], [accuracy[kept - 1]], "o", color=theme.accent, markersize=9)
+        axes.plot([kept / len(order)], [accuracy[kept - 1]], "o", color=theme.accent, markersize=9, clip_on=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(max(0.0, float(np.floor(20 * low.min()) / 20)), 1.0)
     axes.set_xlabel("Images answered, the surest first")
@@ -289,7 +343,9 @@ def draw_per_class_accuracy(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     axes.xaxis.set_major_formatter(_percent_axis())
     axes.set_xlabel(f"Accuracy and its {percent(metrics.confidence)} interval")
     if len(shown) < len(known):
-        axes.set_title(f"The {len(shown)} weakest of {len(known):,} classes", loc="left", color=theme.muted)
+        axes.set_title(
+            f"The {len(shown)} weakest of {len(known):,} classes", loc="left", color=theme.muted, fontsize=_POINTS
+        )
     return _finished(figure, lettering)
 
 
@@ -325,7 +381,6 @@ def _style(axes: Axes, theme: Theme) -> None:
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(theme.muted)
         label.set_fontsize(_POINTS)
-    axes.title.set_fontsize(_POINTS)
 
 
 def _percent_axis() -> Any:

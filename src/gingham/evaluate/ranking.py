@@ -79,12 +79,13 @@ def _share_below(ordered: FloatArray, values: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class RocCurve:
-    """One class's curve: false positive rate against true positive rate, from (0, 0) to (1, 1)."""
+    """One class's curve, or the mean of all: false against true positive rate, from (0, 0) to (1, 1)."""
 
     name: str
     false_positive_rate: FloatArray
     true_positive_rate: FloatArray
     auc: float
+    is_mean: bool = False
 
 
 def roc_curve(name: str, is_positive: NDArray[np.bool_], scores: FloatArray) -> RocCurve:
