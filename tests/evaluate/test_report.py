@@ -435,3 +435,10 @@ def test_needs_test_images_with_probabilities(report_data: Make) -> None:
 def test_time_is_told_in_utc(report_data: Make) -> None:
     created = datetime(2026, 3, 5, 9, 7, tzinfo=UTC)
     assert "5 March 2026, 09:07 UTC" in page(report_data(created=created)).text
+
+
+@pytest.mark.parametrize(("n", "shown"), [pytest.param(9, False, id="nine"), pytest.param(10, True, id="ten")])
+def test_under_ten_test_images_there_is_no_curve_of_what_is_not_sure(report_data: Make, n: int, shown: bool) -> None:
+    data = report_data(n=n)
+    assert ("not_sure.png" in render_figures(data)) is shown
+    assert ("What if it may say" in page(data).text) is shown

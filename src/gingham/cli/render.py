@@ -129,7 +129,7 @@ def runs(result: RunList) -> str:
 def compare(result: Comparison) -> str:
     """Show two runs side by side and say whether they differ."""
     found = result.predictions
-    rows = [(m.name.replace("_", " "), _number(m.a), _number(m.b), m.better or "") for m in found.metrics]
+    rows = [(m.in_words, _number(m.a), _number(m.b), m.better or "") for m in found.metrics]
     head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "better")
     parts = [found.verdict, _table(head, rows)]
     if result.data:

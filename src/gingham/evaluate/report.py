@@ -41,7 +41,8 @@ def render_figures(data: ReportData) -> dict[str, bytes]:
     -------
     dict of str to bytes
         File name to PNG: ``accuracy_against_c.png`` (where C was searched), ``roc.png``,
-        ``confusion_matrix.png``, ``reliability.png``, ``not_sure.png``, ``per_class_accuracy.png``.
+        ``confusion_matrix.png``, ``reliability.png``, ``per_class_accuracy.png``, ``not_sure.png`` (from 10 test
+        images on).
     """
     return {f"{name}.png": figures.figure_bytes(draw(LIGHT), "png") for name, draw in _drawings(data).items()}
 
@@ -152,9 +153,12 @@ def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
         "roc": lambda theme: figures.draw_roc(curves, theme),
         "confusion_matrix": lambda theme: figures.draw_confusion_matrix(data.metrics, theme),
         "reliability": lambda theme: figures.draw_reliability(diagram, theme),
-        "not_sure": lambda theme: figures.draw_not_sure(table.confidence, table.correct, data.answer_threshold, theme),
         "per_class_accuracy": lambda theme: figures.draw_per_class_accuracy(data.metrics, theme),
     }
+    if len(table) >= figures.FEWEST_ANSWERS:
+        drawings["not_sure"] = lambda theme: figures.draw_not_sure(
+            table.confidence, table.correct, data.answer_threshold, theme
+        )
     if data.cv_accuracy:
         drawings["accuracy_against_c"] = lambda theme: figures.draw_accuracy_against_c(data.cv_accuracy, data.c, theme)
     return drawings
