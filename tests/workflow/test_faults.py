@@ -34,7 +34,8 @@ from gingham.cli.execute import execute
 
 def kill_before(pattern):
     def look(event, arguments):
-        if event in ("open", "os.rename", "os.remove") and re.search(pattern, f"{event} {arguments[0]}"):
+        names = " -> ".join(map(str, arguments[: 2 if event == "os.rename" else 1]))
+        if event in ("open", "os.rename", "os.remove") and re.search(pattern, f"{event} {names}"):
             os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(look)
 
@@ -181,7 +182,7 @@ def test_kill_9_at_twenty_random_moments(untouched_project: Path, tmp_path: Path
 def test_kill_9_before_each_file_gets_its_name(untouched_run: Path, project: Path, server: Server) -> None:
     """One kill after the other in one project, in the order of the writing, each at what the one before prevented."""
     operations = [
-        r"os.rename .*\.gitignore\.",
+        r"os.rename .*\.gitignore$",
         r"os.rename .*lock\.owner",
         r"os.rename .*probe",
         r"os.rename .*key\.json",
@@ -192,7 +193,7 @@ def test_kill_9_before_each_file_gets_its_name(untouched_run: Path, project: Pat
         r"os.rename .*report\.html",
         r"os.rename .*model\.onnx",
         r"open .*run\.json",
-        r"os.rename .*/staging/[0-9a-f-]+$",
+        r"os.rename .*/staging/[0-9a-f-]+ -> ",
         r"os.remove .*/staging/.*\.lock",  # while it sweeps what the one before left
     ]
     for operation in operations:
