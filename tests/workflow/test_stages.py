@@ -96,7 +96,7 @@ def test_the_environment_sets_the_precision(gingham: Any, finished: Path, monkey
 def test_init_writes_a_file_and_never_over_another(gingham: Any, tmp_path: Path) -> None:
     project = tmp_path / "new" / "project"
     made = gingham("init", "--project", project, "--json", "--dataset", "images/mine", "--svm.folds", "3")
-    assert made.json == {"path": str(project / "gingham.toml")}
+    assert made.json == {"path": str(project / "gingham.toml"), "dataset": "images/mine"}
     assert load_config(project / "gingham.toml") == load_config(
         Path("none"), {}, {"dataset": "images/mine", "svm.folds": 3}
     )
@@ -109,7 +109,7 @@ def test_init_writes_a_file_and_never_over_another(gingham: Any, tmp_path: Path)
 def test_init_takes_a_folder(gingham: Any, project: Path, tmp_path: Path) -> None:
     for images in (project / "images/textures", "images/textures"):
         (project / "gingham.toml").unlink()
-        gingham("init", images, "--project", project)
+        assert "Its images are those in images/textures;" in gingham("init", images, "--project", project).out
         assert Project(project, environment={}).parameters().dataset == "images/textures"
     refused = gingham("init", tmp_path / "nix", "--project", tmp_path)
     assert refused.status == 2

@@ -31,8 +31,11 @@ SHOWN = 5
 
 
 def init(result: InitResult) -> str:
-    """Say where the parameters file is."""
-    return f"Wrote {_near(result.path)}. To use your own images, change its `dataset` line, then type `gingham run`."
+    """Say where the parameters file is, and which images it names."""
+    return (
+        f"Wrote {_near(result.path)}. Its images are those in {result.dataset}; the line `dataset` says so.\n"
+        "Now type `gingham run`."
+    )
 
 
 def sample(result: SampleResult) -> str:

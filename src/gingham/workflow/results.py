@@ -83,13 +83,14 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class InitResult:
-    """The configuration file that was written."""
+    """The configuration file that was written, and the dataset that it names."""
 
     path: Path
+    dataset: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""
-        return {"path": str(self.path)}
+        return {"path": str(self.path), "dataset": self.dataset}
 
 
 @dataclass(frozen=True)

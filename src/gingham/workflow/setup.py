@@ -36,7 +36,7 @@ def init(folder: ProjectFolder, config: Config, images: str | os.PathLike[str] |
             raise UsageError(f"{steps.root} is not a folder. Give the folder with one sub-folder of images per class.")
         config = config.model_copy(update={"dataset": steps.name})
     write_whole(folder.config_file, to_toml(config))
-    return InitResult(folder.config_file)
+    return InitResult(folder.config_file, config.dataset)
 
 
 def sample(
