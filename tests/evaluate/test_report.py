@@ -105,7 +105,6 @@ def test_names_are_text_everywhere(report_data: Make, name: str) -> None:
         defaults={name: "x"},
         versions={name: name},
         fingerprints={name: name},
-        next_commands=[(name, name)],
     )
     found = page(data)
     assert not [tag for tag, _ in found.tags if tag in ("script", "iframe", "link", "object", "base", "form")]

@@ -113,7 +113,7 @@ def test_a_class_whose_training_images_are_lost_at_work_is_named(project: Path) 
     for file, side in zip(steps.files, steps.split.sides, strict=True):
         if file.label == "dots" and side == "train":
             (steps.root / file.path).unlink()
-    with pytest.raises(DataError, match="The training images of dots were lost"):
+    with pytest.raises(DataError, match="No training image is left of the class dots"):
         _ = steps.head
     assert not list(project.glob(".gingham/heads/*"))
 

@@ -170,9 +170,9 @@ def fit_head(
     from gingham.classifiers.svm_search import LinearSVMSearch
 
     # The search numbers the classes that it sees: one that is missing would give its name to the next.
-    missing = [name for k, name in enumerate(classes) if k not in set(labels.tolist())]
-    if missing:
-        names = ", ".join(display_path(name) for name in missing)
+    missing = np.setdiff1d(np.arange(len(classes)), labels)
+    if len(missing):
+        names = ", ".join(display_path(classes[k]) for k in missing)
         raise DataError(
             f"No training image is left of the class {names}. Add images to it, or remove its folder, and run again."
         )

@@ -37,7 +37,7 @@ class _Cholesky:
             self._factor, failed = factorise(shifted, lower=1, overwrite_a=1, clean=0)
             if not failed:
                 break
-        else:  # pragma: no cover  not every LAPACK says that it met NaN
+        else:  # not every LAPACK says that it met NaN
             raise np.linalg.LinAlgError("the Hessian has entries that are not finite")
         self._solve = lapack.spotrs if matrix.dtype == np.float32 else lapack.dpotrs
 

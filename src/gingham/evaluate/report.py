@@ -120,7 +120,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "skipped": report_views.skipped_by_reason(data.skipped),
         "images": report_views.images_used(data),
         "parameters": report_views.parameter_rows(data),
-        "commands": data.next_commands or _next_commands(data),
+        "commands": _next_commands(data),
         "model": f"runs/{data.run_id}/model.onnx",
         "interval": percent(metrics.confidence),
         "count_of": count_of,

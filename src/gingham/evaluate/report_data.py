@@ -63,8 +63,6 @@ class ReportData:
     seconds : mapping of str to float
         Time of each step, and ``total`` of all before the report.
     fingerprints : mapping of str to str
-    next_commands : sequence of (command, explanation)
-        How to go on; without, those that follow from the run and its dataset.
     """
 
     title: str
@@ -93,7 +91,6 @@ class ReportData:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-    next_commands: Sequence[tuple[str, str]] = ()
 
 
 def worst_mistakes(table: PredictionTable, most: int) -> list[int]:
