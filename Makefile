@@ -35,6 +35,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable ".[train,mlflow]" --group dev
+	$(PIP) --editable ".[train,mlflow]" --group dev --group bench
 	./tools/browser
 	touch $@
