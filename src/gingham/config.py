@@ -38,6 +38,7 @@ def _split_commas(value: Any) -> Any:
 
 
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_split_commas)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 
 
 class _Table(BaseModel):
@@ -151,6 +152,38 @@ class Tracking(_Table):
     experiment: str = Field("", description="MLflow experiment; empty: the name of the dataset")
 
 
+class Service(_Table):
+    """The REST service, `gingham serve`."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on; wider than this machine only with a token"
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one")
+    token: str = Field(
+        "", description="What clients must send as a bearer token; better as GINGHAM_SERVICE__TOKEN than as a flag"
+    )
+    hosts: Words = Field(
+        (), description="Further names (with :port) by which clients may call it, such as photos.example.org:8000"
+    )
+    workers: int = Field(0, ge=0, le=256, description="Decoding processes; 0: one more than processors")
+    queue: int = Field(64, ge=1, le=100_000, description="Images that may wait; more are answered 503, try again later")
+    max_body: int = Field(32, ge=1, le=1024, description="Largest request, in MiB")
+    max_images: int = Field(64, ge=1, le=10_000, description="Most images in one request")
+    max_pixels: int = Field(89_478_485, ge=1, description="An image that claims more pixels is refused")
+    read_timeout: float = Field(
+        10.0, gt=0, le=3600, description="Seconds in which a request must arrive, and 1 more for each 10 kB of it"
+    )
+    decode_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds that decoding an image may take")
+    drain: float = Field(
+        0.0, ge=0, le=3600, description="Seconds for which it goes on accepting, not ready, once told to stop"
+    )
+    grace: float = Field(25.0, gt=0, le=3600, description="Seconds in which it then finishes what it has begun")
+    access_log: bool = Field(True, description="Write a JSON line to standard error for each request")
+    precision: Literal["auto", "bf16", "f32"] = Field(
+        "auto", description="What the network is computed in; auto: bf16 where the processor has it, else f32"
+    )
+
+
 class Config(_Table):
     """All parameters of a project."""
 
@@ -165,6 +198,7 @@ class Config(_Table):
     features: Features = Field(default_factory=Features, description=Features.__doc__)
     svm: Svm = Field(default_factory=Svm, description=Svm.__doc__)
     evaluation: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
+    service: Service = Field(default_factory=Service, description=Service.__doc__)
     tracking: Tracking = Field(default_factory=Tracking, description=Tracking.__doc__)
 
 
@@ -215,7 +249,9 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-    text = words.get(schema.get("type", ""), "a list of numbers, each greater than 0")
+    of_words = schema.get("items", {}).get("type") == "string"
+    lists = "a list of names" if of_words else "a list of numbers, each greater than 0"
+    text = words.get(schema.get("type", ""), lists)
     bounds = [
         (f"from {schema['minimum']:,}" if "minimum" in schema else ""),
         (f"above {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else ""),

@@ -37,15 +37,13 @@ def refuse_data_elsewhere(model: ModelProto) -> None:
                 waiting += [value] if hasattr(value, "ListFields") else value
 
 
-def refuse_other_shapes(compiled: Any, info: ModelInfo, batch: int) -> None:
-    """Refuse a compiled model whose input or output is not what its description says.
+def refuse_other_shapes(network: Any, info: ModelInfo) -> None:
+    """Refuse a network whose input or output is not what its description says.
 
     Parameters
     ----------
-    compiled : openvino.CompiledModel
+    network : openvino.Model
     info : ModelInfo
-    batch : int
-        Number of images that it is given at a time.
 
     Raises
     ------
@@ -54,9 +52,9 @@ def refuse_other_shapes(compiled: Any, info: ModelInfo, batch: int) -> None:
     from openvino import PartialShape, Type
 
     size, classes = info.resolution, len(info.labels)
-    wanted = {"images": [batch, size, size, 3], "probabilities": [batch, classes]}
+    wanted = {"images": [-1, size, size, 3], "probabilities": [-1, classes]}
     for name, shape in wanted.items():
-        port = next((port for port in (*compiled.inputs, *compiled.outputs) if name in port.names), None)
+        port = next((port for port in (*network.inputs, *network.outputs) if name in port.names), None)
         if port is None:
             raise DataError(f"The model has no {name}: it is damaged, or not one of Gingham's.")
         found = port.partial_shape

@@ -38,6 +38,8 @@ class ModelInfo(BaseModel):
         How an image becomes the input; see :class:`gingham.records.InputRecipe`.
     threshold : float or None
         Predictions whose probability is lower are "not sure"; None: no threshold reaches the wanted precision.
+    outlier_limit : float or None
+        Images whose distance is larger are outliers; None: the model has no distances.
     backbone, run_id, fingerprint : str
     weights_sha256, weights_licence : str
     metrics : dict
@@ -59,6 +61,7 @@ class ModelInfo(BaseModel):
     crop_fraction: float = Field(gt=0, le=1)
     interpolation: Interpolation
     threshold: float | None = Field(default=None, ge=0, le=1)
+    outlier_limit: float | None = Field(default=None, gt=0)
     classifier: str = "svm"
     backbone: str
     run_id: str = ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import DataError, ImageError, UnavailableError, UsageError
-from gingham.export.checks import refuse_data_elsewhere, refuse_other_shapes
+from gingham.executors import map_ordered, usable_cpus
+from gingham.export.checks import refuse_data_elsewhere
 from gingham.export.model_file import ModelInfo
+from gingham.export.prediction import Prediction
+from gingham.export.runtime import Outputs, Runtime
 from gingham.images import network_input, open_bytes
-from gingham.records import SkipReason, display_path
+from gingham.records import SkipReason, content_hash, display_path
 
-__all__ = ["Prediction", "Predictor", "load"]
+__all__ = ["Predictor", "load"]
 
-BATCH = 8
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one image.
-
-    Parameters
-    ----------
-    path : str
-        As it was given.
-    label : str or None
-        The most probable class; None where the image could not be read.
-    probability : float or None
-        Of that class.
-    probabilities : dict of str to float
-        Of every class, in the order of the model's labels.
-    sure : bool
-        Whether the probability reaches the threshold that the wanted precision needs; False where no threshold reaches
-        that precision.
-    error : str or None
-        Why the image could not be read: the reason code, then the reason in words.
-    """
-
-    path: str
-    label: str | None = None
-    probability: float | None = None
-    probabilities: dict[str, float] | None = None
-    sure: bool = False
-    error: str | None = None
+CHUNK = 8
+Progress = Callable[[int, int], None]
 
 
 class Predictor:
@@ -58,6 +33,8 @@ class Predictor:
     Parameters
     ----------
     path : str or path
+    precision : {"auto", "bf16", "f32"}
+        What the processor computes in; ``auto``: bf16 where it has it, as in training.
 
     Raises
     ------
@@ -67,28 +44,45 @@ class Predictor:
         If it is no model of Gingham's, or damaged.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], precision: str = "auto") -> None:
         self.path = Path(path)
-        model, self.info = _read(self.path)
-        self._request = _compile(model, self.info, self.path)
-        # One request at a time: it uses every processor already.
-        self._busy = threading.Lock()
+        data = _read(self.path)
+        try:
+            self.info = _checked(data)
+            self._runtime = Runtime(data, self.info, precision)
+        except DataError as error:
+            raise DataError(f"{display_path(str(self.path))} cannot be used. {error}") from error
+        self.digest = content_hash(data)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The class names, in the order of the probabilities."""
         return self.info.labels
 
+    @property
+    def precision(self) -> str:
+        """What the processor computes in: bf16 or f32."""
+        return self._runtime.precision
+
     def __repr__(self) -> str:
         return f"Predictor({str(self.path)!r}, labels={list(self.labels)})"
 
-    def predict(self, images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Prediction]:
+    def predict(
+        self,
+        images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        features: bool = False,
+        progress: Progress | None = None,
+    ) -> list[Prediction]:
         """Predict the class of every image file; one that cannot be read costs only its own answer.
 
         Parameters
         ----------
         images : path, or iterable of paths
             One path is answered by a list of one.
+        features : bool
+            Whether the answers carry the features too.
+        progress : callable of (done, total), optional
 
         Returns
         -------
@@ -102,8 +96,10 @@ class Predictor:
         """
         paths = self._paths(images)
         answers: list[Prediction] = []
-        for start in range(0, len(paths), BATCH):
-            answers += self._predict_batch(paths[start : start + BATCH])
+        for chunk in self._chunks(paths):
+            answers += self._answer(paths[len(answers) : len(answers) + len(chunk)], chunk, features)
+            if progress is not None:
+                progress(len(answers), len(paths))
         return answers
 
     def predict_proba(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -122,22 +118,85 @@ class Predictor:
         UsageError
             For another dtype or shape.
         """
+        return self.run(inputs).probabilities
+
+    def run(self, inputs: NDArray[np.uint8]) -> Outputs:
+        """Return all that the network says of inputs that are already square.
+
+        Parameters
+        ----------
+        inputs : ndarray of uint8, shape (n, resolution, resolution, 3)
+
+        Raises
+        ------
+        UsageError
+            For another dtype or shape.
+        """
         size = self.info.resolution
         inputs = np.asarray(inputs)
         if inputs.dtype != np.uint8 or inputs.ndim != 4 or inputs.shape[1:] != (size, size, 3):
             raise UsageError(
-                f"predict_proba takes uint8 of shape (n, {size}, {size}, 3), not {inputs.dtype} of shape"
+                f"The network takes uint8 of shape (n, {size}, {size}, 3), not {inputs.dtype} of shape"
                 f" {inputs.shape}. Give image files to predict: it makes such squares of them."
             )
-        blocks = []
-        for start in range(0, len(inputs), BATCH):
-            block = inputs[start : start + BATCH]
-            padded = np.zeros((BATCH, *block.shape[1:]), np.uint8)
-            padded[: len(block)] = block
-            with self._busy:
-                result = self._request.infer({"images": padded})
-                blocks.append(np.array(result["probabilities"][: len(block)]))
-        return np.concatenate(blocks) if blocks else np.empty((0, len(self.labels)), np.float32)
+        return self._runtime.run(inputs)
+
+    def predictions(self, names: Sequence[str], outputs: Outputs, *, features: bool = False) -> list[Prediction]:
+        """Put what the network says of some images into words.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What each answer bears as its ``path``.
+        outputs : Outputs
+            Of as many images.
+        features : bool
+            Whether the answers carry the features too.
+        """
+        limit = self.info.outlier_limit
+        answers = []
+        for row, name in enumerate(names):
+            probabilities = outputs.probabilities[row]
+            best = int(probabilities.argmax())
+            distance = None if outputs.distances is None or limit is None else float(outputs.distances[row])
+            answers.append(
+                Prediction(
+                    path=name,
+                    label=self.labels[best],
+                    probability=float(probabilities[best]),
+                    probabilities=dict(zip(self.labels, probabilities.tolist(), strict=True)),
+                    sure=self.info.threshold is not None and float(probabilities[best]) >= self.info.threshold,
+                    outlier_score=None if distance is None or limit is None else distance / (distance + limit),
+                    is_outlier=distance is not None and limit is not None and distance > limit,
+                    features=tuple(outputs.features[row].tolist()) if features else None,
+                )
+            )
+        return answers
+
+    def _chunks(self, paths: Sequence[str]) -> Iterator[list[NDArray[np.uint8] | ImageError]]:
+        """Yield what is read of the files, a few at a time; reading goes on meanwhile in threads."""
+        workers = usable_cpus()
+        with closing(map_ordered(self._input, paths, workers, max(workers, 2 * CHUNK))) as read:
+            while chunk := list(islice(read, CHUNK)):
+                yield chunk
+
+    def _input(self, path: str) -> NDArray[np.uint8] | ImageError:
+        try:
+            square: NDArray[np.uint8] = network_input(open_bytes(path), self.info.recipe)
+        except ImageError as error:
+            return error
+        return square
+
+    def _answer(
+        self, paths: Sequence[str], inputs: Sequence[NDArray[np.uint8] | ImageError], features: bool
+    ) -> list[Prediction]:
+        good = [path for path, given in zip(paths, inputs, strict=True) if not isinstance(given, ImageError)]
+        squares = [given for given in inputs if not isinstance(given, ImageError)]
+        found = iter(self.predictions(good, self._runtime.run(np.stack(squares)), features=features) if good else ())
+        return [
+            Prediction(path, error=_in_words(given)) if isinstance(given, ImageError) else next(found)
+            for path, given in zip(paths, inputs, strict=True)
+        ]
 
     def _paths(self, images: Any) -> list[str]:
         """Return one path or many as a list of text."""
@@ -157,33 +216,9 @@ class Predictor:
                 )
         return [os.fsdecode(image) for image in images]
 
-    def _predict_batch(self, paths: Sequence[str]) -> list[Prediction]:
-        answers: list[Prediction | None] = []
-        inputs = []
-        for path in paths:
-            try:
-                inputs.append(network_input(open_bytes(path), self.info.recipe))
-                answers.append(None)
-            except ImageError as error:
-                answers.append(Prediction(path, error=_in_words(error)))
-        if inputs:
-            rows = iter(self.predict_proba(np.stack(inputs)))
-        return [self._prediction(path, next(rows)) if a is None else a for path, a in zip(paths, answers, strict=True)]
 
-    def _prediction(self, path: str, probabilities: NDArray[np.float32]) -> Prediction:
-        best = int(probabilities.argmax())
-        threshold = self.info.threshold
-        return Prediction(
-            path=path,
-            label=self.labels[best],
-            probability=float(probabilities[best]),
-            probabilities={label: float(p) for label, p in zip(self.labels, probabilities, strict=True)},
-            sure=threshold is not None and float(probabilities[best]) >= threshold,
-        )
-
-
-def load(path: str | os.PathLike[str]) -> Predictor:
-    """Load a model file.
+def load(path: str | os.PathLike[str], precision: str = "auto") -> Predictor:
+    """Load a model file; see :class:`Predictor`.
 
     Raises
     ------
@@ -192,7 +227,7 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     DataError
         If it is no model of Gingham's, or damaged.
     """
-    return Predictor(path)
+    return Predictor(path, precision)
 
 
 def _in_words(error: ImageError) -> str:
@@ -201,43 +236,24 @@ def _in_words(error: ImageError) -> str:
     return f"{error.reason.value}: {detail}".rstrip(": ")
 
 
-def _read(path: Path) -> tuple[bytes, ModelInfo]:
-    import onnx
-    from google.protobuf.message import DecodeError
-
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise UnavailableError(f"There is no model file {display_path(str(path))}. `gingham run` writes one.") from None
     except OSError as error:
         raise UnavailableError(f"{display_path(str(path))} cannot be read: {error.strerror}.") from error
+
+
+def _checked(data: bytes) -> ModelInfo:
+    """Return what a model file says of itself, once it has passed the checks."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
-        raise DataError(f"{display_path(str(path))} is not an ONNX file, or is damaged.") from error
-    try:
-        info = ModelInfo.of(model)
-        refuse_data_elsewhere(model)
-    except DataError as error:
-        raise _named(error, path) from error
-    return data, info
-
-
-def _compile(model: bytes, info: ModelInfo, path: Path) -> Any:
-    import openvino
-
-    core = openvino.Core()
-
-    try:
-        compiled = core.compile_model(core.read_model(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-    except RuntimeError as error:
-        raise DataError(f"{display_path(str(path))} cannot be run: {str(error).strip().splitlines()[-1]}") from error
-    try:
-        refuse_other_shapes(compiled, info, BATCH)
-    except DataError as error:
-        raise _named(error, path) from error
-    return compiled.create_infer_request()
-
-
-def _named(error: DataError, path: Path) -> DataError:
-    return DataError(f"{display_path(str(path))} cannot be used. {error}")
+        raise DataError("It is not an ONNX file, or it is damaged.") from error
+    info = ModelInfo.of(model)
+    refuse_data_elsewhere(model)
+    return info

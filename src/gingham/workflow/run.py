@@ -102,7 +102,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         featurize=featurized,
         report=f"runs/{run_id}/report.html",
         model=f"runs/{run_id}/model.onnx",
-        parameters=steps.config.model_dump(mode="json") | {"dataset": steps.name},
+        parameters=steps.config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name},
         fingerprints=dict(fingerprints),
         versions=installed_versions(),
         warnings=(*warnings, *metrics.warnings),
@@ -210,8 +210,10 @@ def _write_report(
         wanted_precision=config.evaluation.wanted_precision,
         # What the test contradicts comes before what the folder looks like.
         warnings=sorted(warnings, key=summary.warnings.__contains__),
-        parameters=_dotted(masked_parameters(config.model_dump(mode="json") | {"dataset": steps.name})),
-        defaults=_dotted(Config().model_dump(mode="json")),
+        parameters=_dotted(
+            masked_parameters(config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name})
+        ),
+        defaults=_dotted(Config().model_dump(mode="json", exclude={"service"})),
         versions=installed_versions(),
         seconds=steps.total_seconds(),
         fingerprints={

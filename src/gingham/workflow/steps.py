@@ -254,7 +254,7 @@ class Steps:
         steering = [self.split_file, self.folder.dataset(group_csv) if group_csv else None]
         weights = self.config.features.backbone_weights
         given = _file_digest(self.folder.dataset(weights)) if weights else ""
-        parameters = self.config.model_dump(exclude={"tracking", "executor", "dataset"})
+        parameters = self.config.model_dump(exclude={"tracking", "service", "executor", "dataset"})
         return {
             "parameters": _digest([version, self.name, parameters, given]),
             "data": _digest(
