@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["ImageFile", "InputRecipe", "SkipReason", "Skipped", "content_hash", "display_path"]
+__all__ = [
+    "ImageFile",
+    "InputRecipe",
+    "SkipReason",
+    "Skipped",
+    "content_hash",
+    "display_path",
+    "encodable",
+    "spreadsheet_cell",
+]
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 Fit = Literal["crop", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
@@ -126,3 +137,22 @@ def display_path(path: str) -> str:
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def encodable(text: str) -> str:
+    r"""Return ``text`` as it is, or with ``\xff`` for each byte of a name that is not UTF-8.
+
+    >>> print(encodable("a\udcff.jpg"), encodable("é.jpg"))
+    a\xff.jpg é.jpg
+    """
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Return ``text`` as a cell of a CSV file: an apostrophe in front of what would be taken for a formula.
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("a.jpg")
+    ("'=1+1", 'a.jpg')
+    """
+    shown = encodable(text)
+    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown

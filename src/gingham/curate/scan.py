@@ -11,15 +11,13 @@ from pathlib import Path
 from gingham.curate.dhash import dhash
 from gingham.errors import DataError, ImageError, did_you_mean
 from gingham.executors import map_ordered
-from gingham.images import SUFFIXES, decode, open_bytes
+from gingham.images import decode, has_image_suffix, is_strewn, open_bytes
 from gingham.project import KnownFile
 from gingham.records import ImageFile, Skipped, SkipReason, content_hash, display_path
 
 __all__ = ["Dataset", "Scan", "list_files", "loose_images", "scan"]
 
 HASHED_SIDE = 64
-IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
-IGNORED_FOLDERS = frozenset({"__macosx"})
 RULES = 2  # raise it when decoding or hashing changes: everything is then read again
 PASSING = frozenset({SkipReason.UNREADABLE, SkipReason.VANISHED})  # may be different next time
 
@@ -96,7 +94,7 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[str], list[Skipped]]:
     paths: list[str] = []
     skipped: list[Skipped] = []
     for entry in _entries(real_root, "", skipped):
-        if _is_folder(entry) and entry.name.lower() not in IGNORED_FOLDERS:
+        if _is_folder(entry):
             _walk_class(entry, real_root, paths, skipped)
         elif entry.is_symlink() and not _leads_somewhere(entry):  # perhaps a class on a disk that is not mounted
             skipped.append(Skipped(entry.name, SkipReason.BROKEN_LINK, "a link that leads nowhere"))
@@ -125,7 +123,7 @@ def _walk_class(top: os.DirEntry[str], real_root: str, paths: list[str], skipped
             for entry in _entries(folder, path, skipped):
                 if not _is_folder(entry):
                     paths.append(f"{path}/{entry.name}")
-                elif entry.name.lower() not in IGNORED_FOLDERS:
+                else:
                     link = entry.is_symlink()
                     (waiting.append if link else waiting.appendleft)((f"{path}/{entry.name}", entry.path, link))
 
@@ -137,7 +135,7 @@ def _entries(folder: str, path: str, skipped: list[Skipped]) -> list[os.DirEntry
     except OSError as error:
         skipped.append(Skipped(path, SkipReason.UNREADABLE, error.strerror or "cannot be listed"))
         return []
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in IGNORED_FILES]
+    return [entry for entry in entries if not is_strewn(entry.name)]
 
 
 def _bytes_of_path(item: Skipped) -> bytes:
@@ -146,9 +144,8 @@ def _bytes_of_path(item: Skipped) -> bytes:
 
 def loose_images(root: Path) -> tuple[str, ...]:
     """Return the names of what looks like an image and lies directly in a dataset's folder, sorted: it has no class."""
-    suffixes = {suffix for kind in SUFFIXES.values() for suffix in kind}
     names = (entry.name for entry in os.scandir(root) if entry.is_file())
-    return tuple(sorted(name for name in names if not name.startswith(".") and Path(name).suffix.lower() in suffixes))
+    return tuple(sorted(name for name in names if not is_strewn(name) and has_image_suffix(name)))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import UsageError
-from gingham.records import display_path
+from gingham.records import encodable, spreadsheet_cell
 
 __all__ = ["PredictionTable", "read_predictions", "write_predictions"]
 
@@ -22,7 +22,6 @@ MOST_CELLS = 10_000_000
 """Beyond so many probabilities (100,000 images of 100 classes, about 90 MB) the class columns are left out."""
 
 _ENCODED = "path_percent_encoded"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,18 +126,18 @@ def write_predictions(table: PredictionTable, stream: TextIO) -> None:
         scores = None
     lossy = any(_is_undecodable(path) for path in table.paths)
     writer = csv.writer(stream)
-    class_columns = [] if scores is None else [f"p({_text(name)})" for name in table.classes]
+    class_columns = [] if scores is None else [f"p({encodable(name)})" for name in table.classes]
     writer.writerow([*COLUMNS, *class_columns, *([_ENCODED] if lossy else [])])
     for i, path in enumerate(table.paths):
         label, predicted = table.labels[i], table.predicted[i]
         row = [
-            _cell(path),
-            _cell(table.splits[i]),
-            _cell(label),
-            _cell(predicted),
+            spreadsheet_cell(path),
+            spreadsheet_cell(table.splits[i]),
+            spreadsheet_cell(label),
+            spreadsheet_cell(predicted),
             "yes" if label == predicted else "no",
             f"{table.confidence[i]:.6g}",
-            _cell(table.contents[i]),
+            spreadsheet_cell(table.contents[i]),
         ]
         if scores is not None:
             row += [f"{value:.6g}" for value in scores[i]]
@@ -214,15 +213,6 @@ def _column(rows: Iterable[Sequence[str]], i: int) -> tuple[str, ...]:
 
 def _is_undecodable(text: str) -> bool:
     return any("\ud800" <= c <= "\udfff" for c in text)
-
-
-def _text(text: str) -> str:
-    return display_path(text) if _is_undecodable(text) else text
-
-
-def _cell(text: str) -> str:
-    shown = _text(text)
-    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
 
 
 def _percent_encoded(path: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gingham.errors import ImageError
+from gingham.records import SkipReason
+
 __all__ = ["Prediction"]
 
 
@@ -70,6 +73,17 @@ class Prediction:
         if self.features is None:
             del fields["features"]
         return fields
+
+    @classmethod
+    def failed(cls, path: str, error: ImageError) -> Prediction:
+        """Return the answer for an image that cannot be read.
+
+        >>> Prediction.failed("a.jpg", ImageError(SkipReason.EMPTY, "the file has no content")).error
+        'empty: the file has no content'
+        """
+        # Unlike in a folder that was listed a moment ago, the path was never there for all we know.
+        detail = "there is no such file" if error.reason is SkipReason.VANISHED else error.detail
+        return cls(path, error=f"{error.reason.value}: {detail}".rstrip(": "))
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any], path: str) -> Prediction:

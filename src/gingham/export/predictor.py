@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,12 @@ from numpy.typing import NDArray
 from gingham.errors import DataError, ImageError, UnavailableError, UsageError
 from gingham.executors import map_ordered, usable_cpus
 from gingham.export.checks import refuse_data_elsewhere
+from gingham.export.image_paths import paths_of
 from gingham.export.model_file import ModelInfo
 from gingham.export.prediction import Prediction
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import network_input, open_bytes
-from gingham.records import SkipReason, content_hash, display_path
+from gingham.records import content_hash, display_path
 
 __all__ = ["Predictor", "load"]
 
@@ -94,7 +94,8 @@ class Predictor:
         UsageError
             For anything but paths, such as pictures that are open already.
         """
-        paths = self._paths(images)
+        size = self.info.resolution
+        paths = paths_of(images, f"; uint8 arrays of shape (n, {size}, {size}, 3) go to predict_proba")
         answers: list[Prediction] = []
         for chunk in self._chunks(paths):
             answers += self._answer(paths[len(answers) : len(answers) + len(chunk)], chunk, features)
@@ -194,27 +195,9 @@ class Predictor:
         squares = [given for given in inputs if not isinstance(given, ImageError)]
         found = iter(self.predictions(good, self._runtime.run(np.stack(squares)), features=features) if good else ())
         return [
-            Prediction(path, error=_in_words(given)) if isinstance(given, ImageError) else next(found)
+            Prediction.failed(path, given) if isinstance(given, ImageError) else next(found)
             for path, given in zip(paths, inputs, strict=True)
         ]
-
-    def _paths(self, images: Any) -> list[str]:
-        """Return one path or many as a list of text."""
-        if isinstance(images, str | os.PathLike):
-            images = [images]
-        try:
-            images = list(images)
-        except TypeError:
-            images = [images]
-        for image in images:
-            if not isinstance(image, str | os.PathLike):
-                size = self.info.resolution
-                raise UsageError(
-                    f"predict takes paths of image files, one or many, not {type(image).__name__}: for example"
-                    f' predict(["a.jpg", "b.png"]). Save a picture to a file first; uint8 arrays of shape'
-                    f" (n, {size}, {size}, 3) go to predict_proba."
-                )
-        return [os.fsdecode(image) for image in images]
 
 
 def load(path: str | os.PathLike[str], precision: str = "auto") -> Predictor:
@@ -228,12 +211,6 @@ def load(path: str | os.PathLike[str], precision: str = "auto") -> Predictor:
         If it is no model of Gingham's, or damaged.
     """
     return Predictor(path, precision)
-
-
-def _in_words(error: ImageError) -> str:
-    # Unlike in a folder that was listed a moment ago, the path was never there for all we know.
-    detail = "there is no such file" if error.reason is SkipReason.VANISHED else error.detail
-    return f"{error.reason.value}: {detail}".rstrip(": ")
 
 
 def _read(path: Path) -> bytes:

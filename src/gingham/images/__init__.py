@@ -8,6 +8,7 @@ serving.
 from gingham.images.decoded import MAX_PIXELS, Decoded, Note
 from gingham.images.decoding import decode
 from gingham.images.fitting import fit, network_input
+from gingham.images.names import has_image_suffix, is_strewn
 from gingham.images.opening import MAX_BYTES, open_bytes
 from gingham.images.resampling import resampler
 from gingham.images.sniffing import FORMATS, SUFFIXES
@@ -22,6 +23,8 @@ __all__ = [
     "Note",
     "decode",
     "fit",
+    "has_image_suffix",
+    "is_strewn",
     "network_input",
     "open_bytes",
     "resampler",
