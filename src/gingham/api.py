@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gingham.config import Config, load_config
+from gingham.errors import UnavailableError
 from gingham.project import ProjectFolder
 
 if TYPE_CHECKING:
@@ -138,6 +140,28 @@ class Project:
         from gingham import workflow
 
         return workflow.show(self.folder, run)
+
+    def model_file(self, model: StrPath = "latest") -> Path:
+        """Return a model file: ``model`` itself if it is a file, else that of the run of this id, or of ``latest``.
+
+        Raises
+        ------
+        UnavailableError
+            If there is neither such a file nor such a run.
+        """
+        from gingham.project.files import user_path
+
+        path = user_path(model)
+        if path.is_file() or path.suffix == ".onnx":
+            return path
+        from gingham import workflow
+
+        try:
+            return workflow.show(self.folder, os.fspath(model)).model
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{os.fspath(model)} is no model file, and no run of this project either. {error}"
+            ) from None
 
     def compare(self, a: str = "previous", b: str = "latest") -> Comparison:
         """Compare two runs on the same test images; see :func:`gingham.workflow.compare`."""

@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from gingham import __version__
 from gingham.cli import render
 from gingham.cli.progress import ProgressBar
-from gingham.config import Config
+from gingham.config import Config, Service
 
 __all__ = ["app"]
 
@@ -62,6 +62,11 @@ def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any
         project = Project(common.project, environment=os.environ, progress=progress)
         result: Result = getattr(project, verb)(**arguments, **({"overrides": overrides} if config is not None else {}))
     print(json_module.dumps(result.to_json(), ensure_ascii=True) if common.json else words(result))  # noqa: T201
+
+
+def _announce(common: Common, result: Result, words: Callable[[Any], str]) -> None:
+    """Print that a service answers, at once."""
+    print(json_module.dumps(result.to_json()) if common.json else words(result), flush=True)  # noqa: T201
 
 
 @app.command
@@ -150,6 +155,30 @@ def runs_compare(a: str = "previous", b: str = "latest", /, *, common: Common = 
         Id of another run, the beginning of one, or `latest`.
     """
     _call(common, None, "compare", render.compare, a=a, b=b)
+
+
+@app.command
+def serve(
+    model: Path = Path("latest"),
+    /,
+    *,
+    service: Annotated[Service | None, Parameter(name="*", group="Service")] = None,
+    common: Common = COMMON,
+) -> None:
+    """Answer requests for predictions over HTTP, with a page to drop images on, until Ctrl-C.
+
+    Parameters
+    ----------
+    model
+        A model file, or the run of the project whose model is meant: its id, or `latest`.
+    """
+    from gingham.api import Project
+    from gingham.serve.server import serve as run_server
+
+    overrides = {"service": service.model_dump(exclude_unset=True)} if service else {}
+    project = Project(common.project, environment=os.environ)
+    settings = project.parameters(overrides).service
+    run_server(project.model_file(model), settings, lambda opened: _announce(common, opened, render.serve))
 
 
 @app.command

@@ -13,6 +13,7 @@ from gingham.records import display_path
 
 if TYPE_CHECKING:
     from gingham.evaluate.metrics import Metrics
+    from gingham.serve.server import Opened
     from gingham.workflow import (
         Comparison,
         DatasetSummary,
@@ -148,6 +149,21 @@ def compare(result: Comparison) -> str:
         more = [f"  and {len(flips) - 10} more; --json lists all"] if len(flips) > 10 else []
         parts.append("\n".join([f"{title}: {len(flips)}", *shown, *more]))
     return "\n\n".join(parts)
+
+
+def serve(result: Opened) -> str:
+    """Say where the service answers, and how to ask it."""
+    return "\n".join(
+        [
+            f"{_near(result.model)} ({', '.join(map(display_path, result.labels[:SHOWN]))}"
+            + (f" and {len(result.labels) - SHOWN:,} more" if len(result.labels) > SHOWN else "")
+            + f") answers at {result.url}",
+            "",
+            f"In a browser  {result.url}",
+            f"In a shell    gingham predict {result.url} photo.jpg" + (" --token TOKEN" if result.needs_token else ""),
+            "Stop it with Ctrl-C.",
+        ]
+    )
 
 
 def doctor(result: Diagnosis) -> str:

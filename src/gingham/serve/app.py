@@ -1,0 +1,174 @@
+"""The routes of the service."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from gingham import __version__
+from gingham.export import Prediction, Predictor
+from gingham.serve.bodies import Images, JsonImages, images_of
+from gingham.serve.kserve import kserve_routes
+from gingham.serve.refusal import Refusal, refusal_of_image
+from gingham.serve.schemas import ERRORS, Health, ModelDescription, Predictions, errors
+from gingham.serve.service import Service
+from gingham.serve.workers import Job
+
+__all__ = ["build_app"]
+
+TYPES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+BODIES_OF_PREDICT = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "array", "items": BINARY["schema"], "minItems": 1},
+                        "top_k": {"type": "integer", "minimum": 1},
+                        "return_features": {"type": "boolean"},
+                    },
+                    "required": ["image"],
+                }
+            },
+            "application/json": {"schema": JsonImages.model_json_schema()},
+            **dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png", "image/webp"), BINARY),
+        },
+    }
+}
+
+
+def build_app(service: Service) -> FastAPI:
+    """Return the application, without its guard.
+
+    Parameters
+    ----------
+    service : Service
+    """
+    app = FastAPI(
+        title="Gingham",
+        version=__version__,
+        description="Predicts the class of images.",
+        docs_url=None,
+        redoc_url=None,
+        responses=ERRORS,
+    )
+    app.add_exception_handler(HTTPException, _as_refusal)
+    app.add_exception_handler(RequestValidationError, _as_refusal)
+    app.include_router(_routes(service))
+    app.include_router(kserve_routes(service))
+    return app
+
+
+def _routes(service: Service) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post(
+        "/predict",
+        response_model=Predictions,
+        responses=errors(408, 413, 415, 503),
+        openapi_extra=BODIES_OF_PREDICT,
+        summary="Predict the class of one or more images",
+    )
+    async def predict(
+        request: Request,
+        top_k: Annotated[int | None, Query(ge=1, description="Only so many classes, the most probable first")] = None,
+        return_features: Annotated[bool, Query(description="Whether the answers carry the features")] = False,
+    ) -> Response:
+        began = time.perf_counter()
+        async with service.bodies.read(request) as body:
+            images = await images_of(request, body, service.max_images)
+            predictor = service.model.current
+            jobs = await service.jobs(request, predictor, images.files)
+        images.top_k = top_k or images.top_k
+        images.return_features |= return_features
+        return _answer(predictor, images, jobs, began)
+
+    @routes.get("/model", response_model=ModelDescription, summary="All that the model says of itself")
+    async def model() -> dict[str, Any]:
+        predictor = service.model.current
+        return {
+            "name": service.model.name,
+            "id": predictor.digest,
+            "precision": predictor.precision,
+            "info": predictor.info.model_dump(mode="json"),
+            "limits": {
+                "max_body": service.bodies.largest,
+                "max_images": min(service.max_images, service.line.capacity),
+                "max_pixels": service.max_pixels,
+            },
+        }
+
+    @routes.get("/health/live", response_model=Health, summary="Whether the process lives")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @routes.get("/health/ready", response_model=Health, responses=errors(503), summary="Whether it takes requests")
+    async def ready() -> dict[str, str]:
+        if not service.ready:
+            raise Refusal(503, "stopping", "The service is stopping.", {"Retry-After": "5"})
+        return {"status": "ready"}
+
+    @routes.get("/metrics", summary="Counters, for Prometheus", response_class=Response,
+                responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    for path, name in {"/": "page.html", "/assets/page.css": "page.css", "/assets/page.js": "page.js"}.items():
+        content = files("gingham.serve").joinpath("page", name).read_bytes()
+        routes.add_api_route(path, _sends(content, TYPES[name]), include_in_schema=False)
+    return routes
+
+
+def _answer(predictor: Predictor, images: Images, jobs: Sequence[Job], began: float) -> Response:
+    failed = [job.error for job in jobs if job.error]
+    if len(failed) == len(jobs):
+        raise refusal_of_image(failed[0])
+    predictions = []
+    for name, job in zip(images.names, jobs, strict=True):
+        if job.outputs is None:
+            prediction = Prediction("", error=str(job.error))
+        else:
+            (prediction,) = predictor.predictions([""], job.outputs, features=images.return_features)
+        predictions.append(prediction.to_json(images.top_k) | {"path": name})
+    content = {
+        "model": {"id": predictor.digest, "run_id": predictor.info.run_id},
+        "predictions": predictions,
+        "seconds": {
+            "total": round(time.perf_counter() - began, 6),
+            "queue": round(max(job.queued for job in jobs), 6),
+            "decode": round(max(job.decoded for job in jobs), 6),
+            "inference": round(max(job.inferred for job in jobs), 6),
+        },
+    }
+    return Response(json.dumps(content), media_type="application/json")
+
+
+def _sends(content: bytes, media_type: str) -> Any:
+    async def send() -> Response:
+        return Response(content, media_type=media_type)
+
+    return send
+
+
+async def _as_refusal(_: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        refusal = Refusal(422, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
+    else:
+        assert isinstance(error, HTTPException)
+        words = {404: "There is nothing at this address. `GET /openapi.json` lists what there is."}
+        message = words.get(error.status_code, f"{error.detail}.")
+        reason = str(error.detail).lower().replace(" ", "_")
+        refusal = Refusal(error.status_code, reason, message, error.headers)
+    return Response(refusal.body(), refusal.status, refusal.headers, "application/json")

@@ -1,0 +1,72 @@
+"""A process of its own that decodes images one after the other: what crashes or explodes costs one image.
+
+It is started by :class:`gingham.serve.workers.Decoder` and spoken to over its standard input and output. A request is
+a head (`REQUEST`) and the bytes of the file; the answer a head (`ANSWER`) and either the pixels or the reason why not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import sys
+from typing import BinaryIO
+
+from gingham.errors import ImageError
+from gingham.images import network_input
+from gingham.records import InputRecipe, SkipReason
+
+__all__ = ["ANSWER", "FITS", "INTERPOLATIONS", "REQUEST"]
+
+REQUEST = struct.Struct("<IQIBBd")
+"""Length of the file, pixels allowed, resolution, place in `FITS`, place in `INTERPOLATIONS`, crop fraction."""
+ANSWER = struct.Struct("<BI")
+"""Whether it was decoded, and the length of what follows: uint8 pixels, or ``reason: detail``."""
+FITS = ("crop", "squash")
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "box")
+
+
+def main(memory: int) -> None:
+    """Answer requests until standard input ends, with so many bytes of memory in all."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, which ends this process by closing its input
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints must not come between
+    network_input(_WARM, InputRecipe(8))
+    _limit_memory(memory)
+    answers.write(ANSWER.pack(1, 0))
+    while head := requests.read(REQUEST.size):
+        length, max_pixels, resolution, fit, interpolation, crop_fraction = REQUEST.unpack(head)
+        recipe = InputRecipe(resolution, FITS[fit], crop_fraction, INTERPOLATIONS[interpolation])  # type: ignore[arg-type]
+        data = requests.read(length)
+        try:
+            pixels = network_input(data, recipe, max_pixels=max_pixels)
+            _write(answers, 1, pixels.data.cast("B"))
+        except ImageError as error:
+            _write(answers, 0, memoryview(str(error).encode("utf-8", "backslashreplace")))
+        except MemoryError:
+            _write(answers, 0, memoryview(f"{SkipReason.TOO_LARGE}: not enough memory to decode it".encode()))
+
+
+def _write(answers: BinaryIO, good: int, content: memoryview) -> None:
+    answers.write(ANSWER.pack(good, len(content)))
+    while content:
+        content = content[answers.write(content) :]
+
+
+def _limit_memory(size: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: there the deadline alone bounds it
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size if hard < 0 else min(size, hard), hard))
+
+
+# A picture of one pixel: the decoders and the resampler are loaded before the first request comes.
+_WARM = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154"
+                      "789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082")  # fmt: skip
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

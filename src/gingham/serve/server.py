@@ -1,0 +1,266 @@
+"""Run the service: listen, answer, reload on SIGHUP, stop in good order on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import ipaddress
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from gingham.config import Service as Settings
+from gingham.errors import ConfigError, UnavailableError, UsageError
+from gingham.executors import usable_cpus
+from gingham.export import Predictor
+from gingham.serve.app import build_app
+from gingham.serve.bodies import Bodies
+from gingham.serve.guard import Guard
+from gingham.serve.journal import Journal
+from gingham.serve.line import Line
+from gingham.serve.metrics import Metrics
+from gingham.serve.protocol import timed_protocol
+from gingham.serve.served_model import ServedModel
+from gingham.serve.service import Service
+from gingham.serve.workers import Workers
+
+__all__ = ["Opened", "serve"]
+
+BODIES_TOGETHER = 8
+"""So many of the largest bodies may be in memory at once."""
+CONNECTIONS = 65_536
+QUIET = 0.5
+"""Seconds after which a connection that brings nothing is closed, once no more are accepted."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A service that takes requests.
+
+    Parameters
+    ----------
+    url : str
+    model : Path
+    model_id : str
+        BLAKE2b-128 of the model file.
+    labels : tuple of str
+    needs_token : bool
+    """
+
+    url: str
+    model: Path
+    model_id: str
+    labels: tuple[str, ...]
+    needs_token: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return dataclasses.asdict(self) | {"model": str(self.model), "labels": list(self.labels)}
+
+
+Announce = Callable[[Opened], None]
+
+
+def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce) -> None:
+    """Serve a model until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    model : path
+        A model file; loaded again when it changes, and on SIGHUP.
+    settings : gingham.config.Service
+    announce : callable of (Opened)
+        Called once it takes requests.
+
+    Raises
+    ------
+    ConfigError
+        For an address that can be reached from elsewhere, without a token.
+    UnavailableError
+        If there is no such model, or the address or port cannot be had.
+    DataError
+        If the file is no model of Gingham's.
+    """
+    _refuse_unprotected(settings)
+    listener = _listen(settings.host, settings.port)
+    workers = Workers(settings.workers or usable_cpus() + 1, settings.max_pixels, settings.decode_timeout)
+    workers.start()
+    try:
+        predictor = Predictor(Path(model).absolute(), settings.precision)
+        _allow_many_files()
+        server = _Server(settings, listener, predictor, workers, announce)
+        server.run([listener])
+    finally:
+        listener.close()
+        workers.stop()
+
+
+def _refuse_unprotected(settings: Settings) -> None:
+    if settings.token and (len(settings.token) < 16 or not settings.token.isascii() or " " in settings.token):
+        raise ConfigError("`service.token` is too weak: 16 characters or more, ASCII, without spaces.")
+    if not settings.token and not _is_loopback(settings.host):
+        raise ConfigError(
+            f"`service.host` is {settings.host}, which other machines can reach, and that needs a token: set "
+            "GINGHAM_SERVICE__TOKEN to 16 characters or more, or leave the host at 127.0.0.1."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise UsageError(f"`service.host` is {host}, which is no address of this machine: {error.strerror}.") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name != "nt":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --port, or --port 0 for any "
+            "that is free."
+        ) from None
+    return listener
+
+
+def _allow_many_files() -> None:
+    """Let thousands of connections be open: the usual limit, 1,024, is one that slow clients reach."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with an orderly end: nothing that was accepted is lost."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        predictor: Predictor,
+        workers: Workers,
+        announce: Announce,
+    ) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._listener = listener
+        self._workers = workers
+        self._predictor = predictor
+        self._journal = Journal(settings.access_log)
+        self._line = Line(workers, settings.queue)
+        largest = settings.max_body << 20
+        bodies = Bodies(largest, BODIES_TOGETHER * largest, settings.read_timeout)
+        self._metrics = Metrics(lambda: self._line.pending, lambda: bodies.held, lambda: workers.replaced)
+        self._model = ServedModel(predictor)
+        self._metrics.model.info({"id": predictor.digest, "run_id": predictor.info.run_id})
+        self._service = Service(
+            self._model,
+            self._line,
+            bodies,
+            self._metrics,
+            max_images=settings.max_images,
+            max_pixels=settings.max_pixels,
+        )
+        self._guard = Guard(
+            build_app(self._service),
+            token=settings.token,
+            hosts=settings.hosts,
+            line=self._line,
+            metrics=self._metrics,
+            journal=self._journal,
+        )
+        config: Any = {
+            "app": self._guard,
+            "http": timed_protocol(settings.read_timeout),
+            "ws": "none",
+            "lifespan": "off",
+            "log_config": None,
+            "access_log": False,
+            "server_header": False,
+            "proxy_headers": False,
+            "backlog": 2048,
+            "timeout_keep_alive": 15,
+            "timeout_graceful_shutdown": max(1, round(settings.grace)),
+        }
+        super().__init__(uvicorn.Config(**config))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGTERM and SIGINT, at once on the second; load the model again on SIGHUP."""
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stop, self._stop)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        try:
+            yield
+        finally:
+            for each in (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+                loop.remove_signal_handler(each)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the door, and say so."""
+        await asyncio.to_thread(_warm, self._predictor)
+        await super().startup(sockets)
+        self._watching = asyncio.create_task(self._model.watch(self._metrics, self._journal))
+        address, port = self._listener.getsockname()[:2]
+        url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+        predictor, token = self._predictor, bool(self._settings.token)
+        self._announce(Opened(url, predictor.path, predictor.digest, predictor.labels, token))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, finish what has come, close what is quiet."""
+        self._watching.cancel()
+        for _ in range(3):  # what waits to be accepted is
+            await asyncio.sleep(0.01)
+        for server in self.servers:
+            server.close()
+        deadline = time.monotonic() + self._settings.grace
+        while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:
+            now = time.monotonic()
+            for connection in list(self.server_state.connections):
+                if not connection.busy and now - connection.last_active > QUIET:  # type: ignore[union-attr]
+                    connection.shutdown()
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+    def _stop(self) -> None:
+        if self._guard.draining:
+            self.force_exit = self.should_exit = True
+            return
+        self._journal.event("stopping", drain=self._settings.drain, grace=self._settings.grace)
+        self._service.ready = False
+        self._guard.draining = True
+        asyncio.get_running_loop().call_later(self._settings.drain, self._exit)
+
+    def _exit(self) -> None:
+        self.should_exit = True
+
+    def _reload(self) -> None:
+        self._reloading = asyncio.ensure_future(self._model.load(self._metrics, self._journal))
+
+
+def _warm(predictor: Predictor) -> None:
+    import numpy as np
+
+    size = predictor.info.resolution
+    predictor.run(np.zeros((1, size, size, 3), np.uint8))

@@ -1,0 +1,246 @@
+"""Threads that bring images through decoding and inference, each with a decoding process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gingham.errors import ImageError
+from gingham.export import Outputs, Predictor
+from gingham.records import InputRecipe, SkipReason
+from gingham.serve.decoder import ANSWER, FITS, INTERPOLATIONS, REQUEST
+
+__all__ = ["Decoder", "Job", "Workers"]
+
+_MEMORY_OF_A_DECODER = 1 << 30
+"""Beside what its pixels need: libraries, buffers and the file."""
+_BYTES_PER_PIXEL = 16
+"""The most that any decoder and its conversions hold at once."""
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One image on its way, or one that is square already.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Which answers it, whatever is loaded meanwhile.
+    image : bytes, or uint8 array of shape (resolution, resolution, 3)
+    done : callable of (job)
+        Called in a worker's thread when ``outputs`` or ``error`` is there.
+    cancelled : bool
+        Nobody waits for it any more: it is dropped when its turn comes.
+    queued, decoded, inferred : float
+        Seconds that it waited, was decoded, and was computed.
+    """
+
+    predictor: Predictor
+    image: bytes | NDArray[np.uint8]
+    done: Callable[[Job], None]
+    cancelled: bool = False
+    outputs: Outputs | None = None
+    error: ImageError | None = None
+    began: float = field(default_factory=time.perf_counter)
+    queued: float = 0.0
+    decoded: float = 0.0
+    inferred: float = 0.0
+
+
+class Decoder:
+    """A decoding process, started when it is needed and replaced when it ends.
+
+    Parameters
+    ----------
+    max_pixels : int
+        An image that claims more is refused.
+    seconds : float
+        A decoding that takes longer is killed.
+    """
+
+    def __init__(self, max_pixels: int, seconds: float) -> None:
+        self.max_pixels = max_pixels
+        self.seconds = seconds
+        self.replaced = 0
+        self._deadline = float("inf")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the process and wait until it is ready."""
+        if self._process is None:
+            memory = _MEMORY_OF_A_DECODER + self.max_pixels * _BYTES_PER_PIXEL
+            # Nothing in it computes in threads; their stacks would count as memory.
+            alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            hidden = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gingham.serve.decoder", str(memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                env=hidden | alone,
+            )
+            _enlarge(process)
+            self._process = process
+            self._receive(process, bytearray(ANSWER.size))
+        return self._process
+
+    def decode(self, data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
+        """Turn the bytes of an image file into the square that a network sees.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be decoded; ``corrupt`` if the process died of it, ``too_large`` if it took too long.
+        """
+        try:
+            process = self.start()
+            self._deadline = time.monotonic() + self.seconds
+            return self._ask(process, data, recipe)
+        except (OSError, EOFError) as error:
+            late = time.monotonic() >= self._deadline
+            self._deadline = float("inf")
+            self.stop()
+            self.replaced += 1
+            if late:
+                raise ImageError(SkipReason.TOO_LARGE, f"decoding took more than {self.seconds:g} seconds") from error
+            raise ImageError(SkipReason.CORRUPT, "the decoder crashed on it") from error
+        finally:
+            self._deadline = float("inf")
+
+    def kill_if_late(self) -> None:
+        """Kill the process if the image in it is overdue; from any thread."""
+        process = self._process
+        if process is not None and time.monotonic() >= self._deadline:
+            process.kill()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    if pipe is not None:
+                        pipe.close()
+            process.wait()
+
+    def _ask(self, process: subprocess.Popen[bytes], data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
+        assert process.stdin is not None
+        fit, interpolation = FITS.index(recipe.fit), INTERPOLATIONS.index(recipe.interpolation)
+        head = REQUEST.pack(len(data), self.max_pixels, recipe.resolution, fit, interpolation, recipe.crop_fraction)
+        _send(process.stdin, memoryview(head + data))
+        good, length = ANSWER.unpack(self._receive(process, bytearray(ANSWER.size)))
+        content = self._receive(process, bytearray(length))
+        if not good:
+            reason, _, detail = content.decode().partition(": ")
+            raise ImageError(SkipReason(reason), detail)
+        return np.frombuffer(content, np.uint8).reshape(recipe.resolution, recipe.resolution, 3)
+
+    @staticmethod
+    def _receive(process: subprocess.Popen[bytes], into: bytearray) -> bytearray:
+        assert process.stdout is not None
+        left = memoryview(into)
+        while left:
+            count = process.stdout.readinto(left)  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError("the decoder ended")
+            left = left[count:]
+        return into
+
+
+class Workers:
+    """A fixed number of threads that take jobs in the order in which they came.
+
+    Parameters
+    ----------
+    count : int
+    max_pixels : int
+    seconds : float
+        As for `Decoder`.
+    """
+
+    def __init__(self, count: int, max_pixels: int, seconds: float) -> None:
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.decoders = [Decoder(max_pixels, seconds) for _ in range(count)]
+        self._threads = [threading.Thread(target=self._work, args=(each,), daemon=True) for each in self.decoders]
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._kill_the_late, daemon=True)
+
+    def start(self) -> None:
+        """Start threads and processes, without waiting for them."""
+        for thread in (*self._threads, self._watch):
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what has been submitted, then end threads and processes."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._stopping.set()
+        self._watch.join()
+
+    def submit(self, job: Job) -> None:
+        """Put a job into the line."""
+        self._jobs.put(job)
+
+    @property
+    def replaced(self) -> int:
+        """How many decoding processes died or were killed so far."""
+        return sum(decoder.replaced for decoder in self.decoders)
+
+    def _work(self, decoder: Decoder) -> None:
+        with contextlib.suppress(OSError, EOFError):  # the first image tries again, and says so
+            decoder.start()
+        while (job := self._jobs.get()) is not None:
+            if not job.cancelled:
+                _do(job, decoder)
+            job.done(job)
+        decoder.stop()
+
+    def _kill_the_late(self) -> None:
+        while not self._stopping.wait(0.1):
+            for decoder in self.decoders:
+                decoder.kill_if_late()
+
+
+def _do(job: Job, decoder: Decoder) -> None:
+    began = time.perf_counter()
+    job.queued = began - job.began
+    try:
+        square = job.image
+        if isinstance(square, bytes):
+            square = decoder.decode(square, job.predictor.info.recipe)
+        decoded = time.perf_counter()
+        job.decoded = decoded - began
+        job.outputs = job.predictor.run(square[None])
+        job.inferred = time.perf_counter() - decoded
+    except ImageError as error:
+        job.error = error
+
+
+def _send(pipe: Any, content: memoryview) -> None:
+    while content:
+        content = content[pipe.write(content) :]
+
+
+def _enlarge(process: subprocess.Popen[bytes]) -> None:
+    """Let a whole picture fit into the pipe, so that nobody waits for somebody to read the rest."""
+    if sys.platform == "linux":
+        import fcntl
+
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # a user may hold only so much in pipes
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
