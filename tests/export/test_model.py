@@ -104,5 +104,5 @@ def test_the_file_describes_itself(finished: Path) -> None:
     (entry,) = model.graph.input
     assert entry.name == "images"
     assert entry.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert [output.name for output in model.graph.output] == ["probabilities", "scores", "features"]
+    assert [output.name for output in model.graph.output] == ["probabilities", "scores", "features", "distances"]
     assert all(tensor.data_location != onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)

@@ -18,6 +18,7 @@ from gingham.records import display_path
 __all__ = ["LinearHead", "fit_head"]
 
 Floats = NDArray[np.float64]
+ARRAYS = ("coef", "intercept", "calibration_offsets", "centres")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class LinearHead:
     threshold, coverage : float or None
         The probability below which the answer is "not sure", and the share of training images above it, out of fold;
         None where the wanted precision cannot be reached.
+    centres : float32 array of shape (n_classes, n_features)
+        Directions of the classes; see :func:`gingham.classifiers.outliers.class_centres`.
+    outlier_limit : float
+        Images farther from every centre than this are outliers.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +58,8 @@ class LinearHead:
     cv_accuracy: Mapping[float, float]
     threshold: float | None
     coverage: float | None
+    centres: NDArray[np.float32]
+    outlier_limit: float
 
     def scores(self, features: NDArray[np.floating[Any]]) -> Floats:
         """Return the decision value of every class.
@@ -87,6 +94,21 @@ class LinearHead:
         exponentials = np.exp(logits)
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
+    def distances(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return how far from the nearest class each image lies.
+
+        Parameters
+        ----------
+        features : float array of shape (n, n_features)
+
+        Returns
+        -------
+        float32 array of shape (n,)
+        """
+        from gingham.classifiers.outliers import outlier_distances
+
+        return outlier_distances(features, self.centres)
+
     def to_bytes(self) -> bytes:
         """Write the head as safetensors."""
         from safetensors.numpy import save
@@ -99,8 +121,9 @@ class LinearHead:
             "cv_accuracy": list(self.cv_accuracy.items()),
             "threshold": self.threshold,
             "coverage": self.coverage,
+            "outlier_limit": self.outlier_limit,
         }
-        arrays = {"coef": self.coef, "intercept": self.intercept, "calibration_offsets": self.calibration_offsets}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         # One entry, because safetensors writes several in any order: the same head is the same bytes.
         text = json.dumps({**about, "checksum": _checksum(about, arrays)})
         return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"head": text})
@@ -117,6 +140,8 @@ class LinearHead:
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
         if not isinstance(about, dict) or about.pop("checksum", None) != _checksum(about, arrays):
+            return None
+        if arrays.keys() != set(ARRAYS):  # whole, but written by an earlier Gingham
             return None
         classes = tuple(bytes.fromhex(name).decode("utf-8", "surrogateescape") for name in about.pop("classes"))
         return cls(classes=classes, cv_accuracy=dict(about.pop("cv_accuracy")), **about, **arrays)
@@ -146,6 +171,8 @@ def fit_head(
 ) -> LinearHead:
     """Search C by cross-validation, fit on all training images, calibrate on the out-of-fold scores.
 
+    The limit of what is an outlier comes from the same folds.
+
     Parameters
     ----------
     features : float32 array of shape (n, n_features)
@@ -167,6 +194,7 @@ def fit_head(
         If a class has no training image, or a feature is not finite.
     """
     from gingham.classifiers.abstention import abstention_threshold
+    from gingham.classifiers.outliers import class_centres, outlier_limit
     from gingham.classifiers.svm_search import LinearSVMSearch
 
     # The search numbers the classes that it sees: one that is missing would give its name to the next.
@@ -198,6 +226,8 @@ def fit_head(
         cv_accuracy={float(c): float(accuracy) for c, accuracy in search.cv_accuracy_.items()},
         threshold=threshold,
         coverage=coverage,
+        centres=class_centres(features, labels, len(classes)),
+        outlier_limit=outlier_limit(features, labels, search.fold_),
     )
 
 

@@ -1,19 +1,21 @@
 """One ONNX file that holds the whole way from pixels to probabilities.
 
-Input ``images`` uint8 (N, S, S, 3), RGB. Outputs ``probabilities`` and ``scores`` float32 (N, K) and ``features``
-float32 (N, d). Normalization, backbone, pooling, unit length, linear head and calibration are in the graph; how a
-picture of another size becomes S x S stands in the metadata.
+Input ``images`` uint8 (N, S, S, 3), RGB. Outputs ``probabilities`` and ``scores`` float32 (N, K), ``features`` float32
+(N, d) and ``distances`` float32 (N). Normalization, backbone, pooling, unit length, linear head, calibration and the
+distance from the nearest class are in the graph; how a picture of another size becomes S x S stands in the metadata,
+or, where it was wished, is in the graph too: then the input is ``image`` uint8 (H, W, 3), one picture of any size.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator
 
 from gingham.errors import DataError
+from gingham.export.recipe import recipe_in_words
 from gingham.records import Fit, InputRecipe, Interpolation
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
     from gingham.classifiers import LinearHead
 
-__all__ = ["METADATA_KEY", "ModelInfo", "build_model"]
+__all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelInfo", "build_model", "describe"]
 
+FORMAT_VERSION = 2
 METADATA_KEY = "gingham"
 SMALLEST_NORM = 1e-12
 
@@ -32,8 +35,12 @@ class ModelInfo(BaseModel):
 
     Parameters
     ----------
+    format_version : int
+        1: without distances; 2.
     labels : tuple of str
         Class names, in the order of the outputs.
+    input : {"images", "image"}
+        ``images``: squares of the right size; ``image``: one picture of any size, which the graph resizes.
     resolution, fit, crop_fraction, interpolation
         How an image becomes the input; see :class:`gingham.records.InputRecipe`.
     threshold : float or None
@@ -42,9 +49,16 @@ class ModelInfo(BaseModel):
         Images whose distance is larger are outliers; None: the model has no distances.
     backbone, run_id, fingerprint : str
     weights_sha256, weights_licence : str
+    precision : {"f32", "f16"}
+        In which the weights are stored. They are computed with as float32 either way.
     metrics : dict
-        Accuracy and its interval on the test images, and more.
+        What the test images said, each number with its interval.
     versions : dict of str to str
+
+    Attributes
+    ----------
+    recipe_in_words : str
+        How an image becomes the input, exact enough to write it anew in another language.
 
     Raises
     ------
@@ -56,6 +70,7 @@ class ModelInfo(BaseModel):
 
     format_version: int = 1
     labels: tuple[str, ...] = Field(min_length=2)
+    input: Literal["images", "image"] = "images"
     resolution: int = Field(ge=1)
     fit: Fit
     crop_fraction: float = Field(gt=0, le=1)
@@ -68,6 +83,7 @@ class ModelInfo(BaseModel):
     fingerprint: str = ""
     weights_sha256: str = ""
     weights_licence: str = ""
+    precision: Literal["f32", "f16"] = "f32"
     metrics: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
@@ -77,6 +93,12 @@ class ModelInfo(BaseModel):
         if len(set(labels)) < len(labels):
             raise ValueError("a label comes twice")
         return labels
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def recipe_in_words(self) -> str:
+        """How an image becomes the input, exact enough to write it anew in another language."""
+        return recipe_in_words(self.recipe)
 
     @property
     def recipe(self) -> InputRecipe:
@@ -135,26 +157,36 @@ def build_model(backbone: ModelProto, head: LinearHead, info: ModelInfo) -> byte
         graph.node.append(helper.make_node(operator, inputs, [output], name=f"head/{output}", **attributes))
         return output
 
-    seen = "features"
-    if head.normalize:
-        length = node("ReduceL2", [seen, _axes(graph)], "head.length", keepdims=1)
-        seen = node("Div", [seen, node("Max", [length, constant("smallest", SMALLEST_NORM)], "head.norm")], "head.unit")
+    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "head.axes"))
+    length = node("ReduceL2", ["features", "head.axes"], "head.length", keepdims=1)
+    unit = node(
+        "Div", ["features", node("Max", [length, constant("smallest", SMALLEST_NORM)], "head.norm")], "head.unit"
+    )
+    seen = unit if head.normalize else "features"
     node("Gemm", [seen, constant("coef", head.coef), constant("intercept", head.intercept)], "scores", transB=1)
     scaled = node("Mul", ["scores", constant("scale", head.calibration_scale)], "head.scaled")
     logits = node("Add", [scaled, constant("offsets", head.calibration_offsets)], "head.logits")
     node("Softmax", [logits], "probabilities", axis=1)
+    cosines = node("Gemm", [unit, constant("centres", head.centres)], "head.cosines", transB=1)
+    nearest = node("ReduceMax", [cosines, "head.axes"], "head.nearest", keepdims=0)
+    node("Sub", [constant("one", 1), nearest], "distances")
     n_classes, n_features = head.coef.shape
-    shapes = (("probabilities", n_classes), ("scores", n_classes), ("features", n_features))
+    shapes = {
+        "probabilities": ["N", n_classes],
+        "scores": ["N", n_classes],
+        "features": ["N", n_features],
+        "distances": ["N"],
+    }
     del graph.output[:]
-    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name, width in shapes)
-    del model.metadata_props[:]
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(info.model_dump(mode="json"), ensure_ascii=True)})
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items())
+    describe(model, info)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 
 
-def _axes(graph: Any) -> str:
-    from onnx import numpy_helper
+def describe(model: ModelProto, info: ModelInfo) -> None:
+    """Make ``info`` what a model says of itself."""
+    from onnx import helper
 
-    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "head.axes"))
-    return "head.axes"
+    del model.metadata_props[:]
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(info.model_dump(mode="json"), ensure_ascii=True)})

@@ -129,28 +129,25 @@ def _transfer(steps: Steps) -> tuple[str, ...]:
 
 
 def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
-    from gingham.export import ModelInfo
+    from gingham.export.model_file import FORMAT_VERSION, ModelInfo
 
-    recipe, weights, metrics = steps.recipe, steps.backbone.weights, steps.metrics
+    recipe, weights = steps.recipe, steps.backbone.weights
     return ModelInfo(
+        format_version=FORMAT_VERSION,
         labels=summary.classes,
         resolution=recipe.resolution,
         fit=recipe.fit,
         crop_fraction=recipe.crop_fraction,
         interpolation=recipe.interpolation,
         threshold=steps.head.threshold,
+        outlier_limit=steps.head.outlier_limit,
         classifier=steps.config.classifier,
         backbone=steps.config.features.backbone,
         run_id=run_id,
         fingerprint=summary.fingerprint,
         weights_sha256=weights.sha256,
         weights_licence=weights.licence,
-        metrics={
-            "accuracy": metrics.accuracy,
-            "accuracy_ci": metrics.accuracy_ci,
-            "class_averaged_accuracy": metrics.class_averaged_accuracy,
-            "test_images": summary.test,
-        },
+        metrics=steps.metrics.model_dump(mode="json", exclude={"confusion_matrix", "train_counts", "warnings"}),
         versions=installed_versions(),
     )
 
