@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from cyclopts import App, Parameter
 
 from gingham import __version__
 from gingham.cli import render
+from gingham.cli.batch import Batch, BatchOptions, predict_batch
 from gingham.cli.progress import ProgressBar
 from gingham.config import Config, Service
+from gingham.project.files import refuse_unwritable, write_whole
 
 __all__ = ["app"]
 
@@ -42,6 +45,7 @@ class Common:
 
 
 COMMON = Common()
+BATCH_OPTIONS = BatchOptions()
 Parameters = Annotated[Config | None, Parameter(name="*", group="Parameters")]
 Images = Annotated[Path | None, Parameter(help="Folder with one sub-folder of images per class, instead of `dataset`.")]
 
@@ -67,6 +71,17 @@ def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any
 def _announce(common: Common, result: Result, words: Callable[[Any], str]) -> None:
     """Print that a service answers, at once."""
     print(json_module.dumps(result.to_json()) if common.json else words(result), flush=True)  # noqa: T201
+
+
+def _print_batch(batch: Batch, options: BatchOptions, common: Common) -> None:
+    if options.output is not None:
+        write_whole(options.output, batch.to_csv())
+    if common.json:
+        print(json_module.dumps(batch.to_json(), ensure_ascii=True))  # noqa: T201
+    else:
+        print(batch.to_csv() if options.csv else render.predict(batch) + "\n", end="")  # noqa: T201
+    said = [*batch.notes, *([] if common.quiet or common.json else [render.predicted(batch)])]
+    print("".join(f"{line}\n" for line in said), end="", file=sys.stderr)  # noqa: T201
 
 
 @app.command
@@ -179,6 +194,35 @@ def serve(
     project = Project(common.project, environment=os.environ)
     settings = project.parameters(overrides).service
     run_server(project.model_file(model), settings, lambda opened: _announce(common, opened, render.serve))
+
+
+@app.command
+def predict(
+    model: str,
+    /,
+    *images: str,
+    options: BatchOptions = BATCH_OPTIONS,
+    common: Common = COMMON,
+) -> int:
+    """Predict the class of images, with a model file or with a running service.
+
+    An image that cannot be read costs only its own answer. Exit status 3 if none could be read.
+
+    Parameters
+    ----------
+    model
+        A model file, the run of the project whose model is meant (its id, or `latest`), or the address of a service,
+        such as http://127.0.0.1:8000.
+    images
+        Files; folders, at any depth; patterns in quotes, such as 'photos/**/*.jpg'.
+    """
+    options.refuse_contradictions(of_service="://" in model, as_json=common.json)
+    if options.output is not None:
+        refuse_unwritable(options.output)
+    with ProgressBar(common.quiet) as progress:
+        batch = predict_batch(model, images, options, common.project, progress)
+    _print_batch(batch, options, common)
+    return batch.exit_status
 
 
 @app.command

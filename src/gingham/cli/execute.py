@@ -35,7 +35,7 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         from gingham.cli.commands import app
 
-        app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        status = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept; the same command goes on from there.", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
@@ -48,7 +48,7 @@ def execute(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         message = f"This is a bug in Gingham, not your mistake: {type(error).__name__}: {error}"
         return _report(GinghamError(message), as_json)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

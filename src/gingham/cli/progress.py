@@ -18,6 +18,7 @@ WORDS = {
     "evaluate": "Evaluating",
     "report": "Writing the report",
     "sample": "Rendering the sample",
+    "predict": "Predicting",
 }
 
 

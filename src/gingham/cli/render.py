@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from gingham.records import display_path
 
 if TYPE_CHECKING:
+    from gingham.cli.batch import Batch
     from gingham.evaluate.metrics import Metrics
+    from gingham.export import Prediction
     from gingham.serve.server import Opened
     from gingham.workflow import (
         Comparison,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     )
 
 SHOWN = 5
+WIDEST = 100
+"""Cells of a column; what is longer sticks out, whole."""
 
 
 def init(result: InitResult) -> str:
@@ -166,6 +170,25 @@ def serve(result: Opened) -> str:
     )
 
 
+def predict(result: Batch) -> str:
+    """Say what each image shows, one a line."""
+    from rich.cells import cell_len
+
+    rows = [_prediction(each, result.top_k) for each in result.predictions]
+    widths = [min(max(cell_len(row[column]) for row in rows), WIDEST) for column in range(3)]
+    lines = []
+    for path, label, probability, remarks in rows:
+        start = f"{_padded(path, widths[0])}  {_padded(label, widths[1])}  {probability.rjust(widths[2])}"
+        lines.append(f"{start}  {remarks}".rstrip())
+    return "\n".join(lines)
+
+
+def predicted(result: Batch) -> str:
+    """Say how many images there were, and how fast it went."""
+    images = "1 image" if len(result.predictions) == 1 else f"{len(result.predictions):,} images"
+    return f"{images}, {result.unreadable:,} unreadable, {result.images_per_second:,.1f} images/s"
+
+
 def doctor(result: Diagnosis) -> str:
     """Show what is installed and what will be used."""
     engine = [(name, str(value)) for name, value in result.engine.items()]
@@ -180,6 +203,30 @@ def doctor(result: Diagnosis) -> str:
         "\n".join(f"Problem: {problem}" for problem in result.problems) or "All is well.",
     ]
     return "\n\n".join(parts)
+
+
+def _prediction(each: Prediction, top_k: int | None) -> tuple[str, str, str, str]:
+    if each.label is None:
+        return display_path(each.path), "–", "–", display_path(each.error or "")
+    others = [(label, value) for label, value in each.top(top_k or 1) if label != each.label]
+    remarks = [
+        "not sure" if not each.sure else "",
+        "unlike the training images" if each.is_outlier else "",
+        ", ".join(f"{display_path(label)} {_percent(value)}" for label, value in others),
+    ]
+    return (
+        display_path(each.path),
+        display_path(each.label),
+        _percent(each.probability),
+        "; ".join(filter(None, remarks)),
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    """Fill up to a width in cells of a terminal, of which a Chinese character takes two; what is longer stays whole."""
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
 
 
 def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:

@@ -1,0 +1,204 @@
+"""Many images and what a model, here or behind a service, says of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from gingham.errors import UsageError
+from gingham.records import display_path, encodable
+
+if TYPE_CHECKING:
+    from gingham.export import Prediction
+
+__all__ = ["Batch", "BatchOptions", "predict_batch"]
+
+TOKEN_VARIABLE = "GINGHAM_SERVICE__TOKEN"  # noqa: S105
+QUIET_SECONDS = 1.0
+"""What is done sooner shows no progress."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class BatchOptions:
+    """How images are predicted, and how the answers are written."""
+
+    csv: Annotated[bool, Parameter(negative="")] = False
+    """Print a table for a spreadsheet instead of words."""
+    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    """Also write that table to this file."""
+    top_k: int | None = None
+    """Also show the next classes, so many in all; with --json, only so many."""
+    features: Annotated[bool, Parameter(negative="")] = False
+    """With --json: the features of every image too."""
+    token: str | None = None
+    """What the service wants; better as the variable GINGHAM_SERVICE__TOKEN than as a flag."""
+    precision: Literal["auto", "bf16", "f32"] = "auto"
+    """What a model file is computed in; auto: bf16 where the processor has it, else f32."""
+    concurrency: int | None = None
+    """Requests to the service at once; without it, 8."""
+
+    def refuse_contradictions(self, *, of_service: bool, as_json: bool) -> None:
+        """Refuse what is out of range, and what would silently have no effect.
+
+        Raises
+        ------
+        UsageError
+        """
+        for name in ("top_k", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
+        if self.csv and as_json:
+            raise UsageError(
+                "Give --json or --csv, not both; --json --output FILE prints the one and writes the other."
+            )
+        if self.features and not as_json:
+            raise UsageError("--features has no effect without --json.")
+        if of_service and self.precision != "auto":
+            raise UsageError("--precision is for a model file; `gingham serve` decides what a service computes in.")
+        if not of_service and (self.token is not None or self.concurrency is not None):
+            raise UsageError("--token and --concurrency are for the address of a service, not for a model file.")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Many images and what was said of them.
+
+    Parameters
+    ----------
+    model : dict
+        ``id``, ``run_id``, ``labels``, and the ``path`` of the file or the ``url`` of the service.
+    predictions : tuple of Prediction
+    seconds : float
+        Without loading the model.
+    top_k : int or None
+    notes : tuple of str
+        What was named and is not there.
+    """
+
+    model: dict[str, Any]
+    predictions: tuple[Prediction, ...]
+    seconds: float
+    top_k: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def unreadable(self) -> int:
+        """How many images could not be read."""
+        return sum(each.error is not None for each in self.predictions)
+
+    @property
+    def exit_status(self) -> int:
+        """0, or 3 if no image could be read."""
+        return 3 if self.unreadable == len(self.predictions) else 0
+
+    @property
+    def images_per_second(self) -> float:
+        """Images, readable or not, in a second."""
+        return len(self.predictions) / max(self.seconds, 1e-6)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the batch as one JSON object; undecodable names are escaped."""
+        return {
+            "model": self.model,
+            "predictions": [each.to_json(self.top_k) | {"path": encodable(each.path)} for each in self.predictions],
+            "images": len(self.predictions),
+            "unreadable": self.unreadable,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images_per_second, 1),
+        }
+
+    def to_csv(self) -> str:
+        """Return the batch as a table for a spreadsheet."""
+        from gingham.export.prediction_csv import write_csv
+
+        table = io.StringIO(newline="")
+        write_csv(self.predictions, self.model["labels"], table)
+        return table.getvalue()
+
+
+def predict_batch(
+    model: str, images: Sequence[str], options: BatchOptions, project: Path, progress: Callable[[str, int, int], None]
+) -> Batch:
+    """Find the images, ask the model.
+
+    Parameters
+    ----------
+    model : str
+        A model file, a run of the project, or the address of a service.
+    images : sequence of str
+        Files, folders and patterns.
+    options : BatchOptions
+    project : Path
+    progress : callable of (step, done, total)
+
+    Raises
+    ------
+    UsageError
+        If no image is named or found.
+    UnavailableError, DataError
+        If the model cannot be had.
+    """
+    from gingham.export.image_paths import find_images
+
+    found = find_images(images)
+    notes = [f"There is no image in {display_path(name)}." for name in found.empty]
+    notes += [f"The folder {display_path(name)} cannot be listed." for name in found.unlisted]
+    if not found.paths:
+        example = f"gingham predict {display_path(model)} photo.jpg 'photos/*.png' folder"
+        raise UsageError(" ".join([*notes, f"Name images to predict, such as: {example}"]))
+    with _opened(model, options, project) as (about, predict):
+        began = time.monotonic()
+
+        def shown(done: int, total: int) -> None:
+            if time.monotonic() - began > QUIET_SECONDS:
+                progress("predict", done, total)
+
+        predictions = predict(found.paths, features=options.features, progress=shown)
+        seconds = time.monotonic() - began
+    return Batch(about, tuple(predictions), seconds, options.top_k, tuple(notes))
+
+
+@contextmanager
+def _opened(model: str, options: BatchOptions, project: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Open a model; yield what it is, and what predicts with it."""
+    if "://" in model:
+        from gingham.client import Client
+
+        token = options.token if options.token is not None else os.environ.get(TOKEN_VARIABLE)
+        with Client(model, token, **({"concurrency": options.concurrency} if options.concurrency else {})) as client:
+            told = client.model()
+            info = told["info"]
+            yield (
+                {
+                    "id": told["id"],
+                    "run_id": info.get("run_id", ""),
+                    "url": str(client.address),
+                    "labels": info["labels"],
+                },
+                client.predict,
+            )
+    else:
+        from gingham.api import Project
+        from gingham.export import Predictor
+
+        predictor = Predictor(Project(project).model_file(model), options.precision)
+        info = predictor.info
+        yield (
+            {
+                "id": predictor.digest,
+                "run_id": info.run_id,
+                "path": encodable(str(predictor.path)),
+                "labels": list(predictor.labels),
+            },
+            predictor.predict,
+        )

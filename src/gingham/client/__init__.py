@@ -1,0 +1,5 @@
+"""The client of a Gingham service: the same answers as from a model file, over HTTP."""
+
+from gingham.client.client import Client
+
+__all__ = ["Client"]
