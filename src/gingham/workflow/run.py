@@ -18,6 +18,7 @@ from gingham.project import ProjectFolder, write_whole
 from gingham.tracking import RunRecord, masked_parameters, mirror_run
 from gingham.workflow.doctor import installed_versions
 from gingham.workflow.history import store
+from gingham.workflow.parity import check_run
 from gingham.workflow.results import DatasetSummary, RunResult
 from gingham.workflow.stages import features_result, train_result
 from gingham.workflow.steps import Progress, Steps
@@ -85,6 +86,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         progress(1, 2)
         backbone = steps.backbone.onnx_model(steps.config.features.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
+        check_run(steps, directory / "model.onnx")
         progress(2, 2)
     dataset = summary.to_json()
     return RunRecord(
