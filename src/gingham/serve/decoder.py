@@ -6,6 +6,7 @@ a head (`REQUEST`) and the bytes of the file; the answer a head (`ANSWER`) and e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import struct
@@ -35,18 +36,25 @@ def main(memory: int) -> None:
     os.dup2(2, 1)  # what a library prints must not come between
     network_input(_WARM, InputRecipe(8))
     _limit_memory(memory)
-    answers.write(ANSWER.pack(1, 0))
-    while head := requests.read(REQUEST.size):
-        length, max_pixels, resolution, fit, interpolation, crop_fraction = REQUEST.unpack(head)
-        recipe = InputRecipe(resolution, FITS[fit], crop_fraction, INTERPOLATIONS[interpolation])  # type: ignore[arg-type]
-        data = requests.read(length)
-        try:
-            pixels = network_input(data, recipe, max_pixels=max_pixels)
-            _write(answers, 1, pixels.data.cast("B"))
-        except ImageError as error:
-            _write(answers, 0, memoryview(str(error).encode("utf-8", "backslashreplace")))
-        except MemoryError:
-            _write(answers, 0, memoryview(f"{SkipReason.TOO_LARGE}: not enough memory to decode it".encode()))
+    with contextlib.suppress(BrokenPipeError):  # the server has gone
+        answers.write(ANSWER.pack(1, 0))
+        while len(head := requests.read(REQUEST.size)) == REQUEST.size:
+            length, max_pixels, resolution, fit, interpolation, crop_fraction = REQUEST.unpack(head)
+            recipe = InputRecipe(resolution, FITS[fit], crop_fraction, INTERPOLATIONS[interpolation])  # type: ignore[arg-type]
+            data = requests.read(length)
+            if len(data) == length:
+                _answer(answers, data, recipe, max_pixels)
+
+
+def _answer(answers: BinaryIO, data: bytes, recipe: InputRecipe, max_pixels: int) -> None:
+    try:
+        pixels = network_input(data, recipe, max_pixels=max_pixels)
+    except ImageError as error:
+        _write(answers, 0, memoryview(str(error).encode("utf-8", "backslashreplace")))
+    except MemoryError:
+        _write(answers, 0, memoryview(f"{SkipReason.TOO_LARGE}: not enough memory to decode it".encode()))
+    else:
+        _write(answers, 1, pixels.data.cast("B"))
 
 
 def _write(answers: BinaryIO, good: int, content: memoryview) -> None:

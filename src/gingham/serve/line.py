@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -64,7 +65,7 @@ class Line:
         Raises
         ------
         Refusal
-            413 for more images than ever fit, 503 for more than fit now.
+            413 for more images than ever fit, 503 for more than fit now, or where no image can be decoded.
         """
         if len(images) > self.capacity:
             raise Refusal(
@@ -86,7 +87,8 @@ class Line:
                 finished.set_result(None)
 
         def done(_: Job) -> None:
-            loop.call_soon_threadsafe(one_less)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                loop.call_soon_threadsafe(one_less)
 
         jobs = [Job(predictor, image, done) for image in images]
 
@@ -105,4 +107,7 @@ class Line:
             raise
         finally:
             gone.remove_done_callback(cancel)
+        for job in jobs:
+            if job.failure:
+                raise job.failure
         return jobs

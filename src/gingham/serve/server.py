@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from typing import Any
 import uvicorn
 
 from gingham.config import Service as Settings
-from gingham.errors import ConfigError, UnavailableError, UsageError
+from gingham.errors import ConfigError
 from gingham.executors import usable_cpus
 from gingham.export import Predictor
 from gingham.serve.app import build_app
@@ -26,8 +27,9 @@ from gingham.serve.bodies import Bodies
 from gingham.serve.guard import Guard
 from gingham.serve.journal import Journal
 from gingham.serve.line import Line
+from gingham.serve.listener import BACKLOG, allow_many_files, listen, refuse_newcomers, taken
 from gingham.serve.metrics import Metrics
-from gingham.serve.protocol import timed_protocol
+from gingham.serve.protocol import TimedProtocol, timed_protocol
 from gingham.serve.served_model import ServedModel
 from gingham.serve.service import Service
 from gingham.serve.workers import Workers
@@ -36,7 +38,9 @@ __all__ = ["Opened", "serve"]
 
 BODIES_TOGETHER = 8
 """So many of the largest bodies may be in memory at once."""
-CONNECTIONS = 65_536
+FILES_BESIDE = 64
+FILES_OF_A_WORKER = 8
+"""Open files that are no connections: without a reserve, no decoding process could be replaced."""
 QUIET = 0.5
 """Seconds after which a connection that brings nothing is closed, once no more are accepted."""
 
@@ -90,13 +94,13 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
         If the file is no model of Gingham's.
     """
     _refuse_unprotected(settings)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     workers = Workers(settings.workers or usable_cpus() + 1, settings.max_pixels, settings.decode_timeout)
     workers.start()
     try:
         predictor = Predictor(Path(model).absolute(), settings.precision)
-        _allow_many_files()
-        server = _Server(settings, listener, predictor, workers, announce)
+        connections = allow_many_files() - FILES_BESIDE - FILES_OF_A_WORKER * len(workers.decoders)
+        server = _Server(settings, listener, predictor, workers, announce, max(1, connections))
         server.run([listener])
     finally:
         listener.close()
@@ -120,35 +124,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise UsageError(f"`service.host` is {host}, which is no address of this machine: {error.strerror}.") from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        if os.name != "nt":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise UnavailableError(
-            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another with --port, or --port 0 for any "
-            "that is free."
-        ) from None
-    return listener
-
-
-def _allow_many_files() -> None:
-    """Let thousands of connections be open: the usual limit, 1,024, is one that slow clients reach."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-
-
 class _Server(uvicorn.Server):
     """uvicorn's server with an orderly end: nothing that was accepted is lost."""
 
@@ -159,6 +134,7 @@ class _Server(uvicorn.Server):
         predictor: Predictor,
         workers: Workers,
         announce: Announce,
+        connections: int,
     ) -> None:
         self._settings = settings
         self._announce = announce
@@ -190,16 +166,14 @@ class _Server(uvicorn.Server):
         )
         config: Any = {
             "app": self._guard,
-            "http": timed_protocol(settings.read_timeout),
+            "http": timed_protocol(settings.read_timeout, connections),
             "ws": "none",
             "lifespan": "off",
             "log_config": None,
             "access_log": False,
             "server_header": False,
             "proxy_headers": False,
-            "backlog": 2048,
-            "timeout_keep_alive": 15,
-            "timeout_graceful_shutdown": max(1, round(settings.grace)),
+            "backlog": BACKLOG,
         }
         super().__init__(uvicorn.Config(**config))
 
@@ -219,29 +193,42 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the door, and say so."""
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what clients do wrong is no news
         await asyncio.to_thread(_warm, self._predictor)
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another one bound the same port, and listened first
+            raise taken(self._settings.host, self._settings.port, error) from None
         self._watching = asyncio.create_task(self._model.watch(self._metrics, self._journal))
         address, port = self._listener.getsockname()[:2]
         url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
         predictor, token = self._predictor, bool(self._settings.token)
         self._announce(Opened(url, predictor.path, predictor.digest, predictor.labels, token))
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, finish what has come, close what is quiet."""
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        """Accept no more, finish what has come, close what is quiet; and hang up when the time is over."""
+        deadline = time.monotonic() + self._settings.grace
         self._watching.cancel()
-        for _ in range(3):  # what waits to be accepted is
-            await asyncio.sleep(0.01)
+        refuse_newcomers(self._listener)
+        await asyncio.sleep(0.05)  # who waits to be accepted is
         for server in self.servers:
             server.close()
-        deadline = time.monotonic() + self._settings.grace
+        self._listener.close()
         while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:
-            now = time.monotonic()
-            for connection in list(self.server_state.connections):
-                if not connection.busy and now - connection.last_active > QUIET:  # type: ignore[union-attr]
-                    connection.shutdown()
+            for connection in self._connections():
+                connection.close_if_idle(QUIET)
             await asyncio.sleep(0.02)
-        await super().shutdown(sockets)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that they were cancelled is no news either
+        for connection in self._connections():
+            connection.transport.abort()
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._journal.event("stopped", cut_off=len(tasks))
+
+    def _connections(self) -> list[TimedProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, TimedProtocol)]
 
     def _stop(self) -> None:
         if self._guard.draining:

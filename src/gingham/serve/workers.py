@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from gingham.errors import ImageError
 from gingham.export import Outputs, Predictor
 from gingham.records import InputRecipe, SkipReason
 from gingham.serve.decoder import ANSWER, FITS, INTERPOLATIONS, REQUEST
+from gingham.serve.refusal import Refusal
 
 __all__ = ["Decoder", "Job", "Workers"]
 
@@ -27,6 +28,7 @@ _MEMORY_OF_A_DECODER = 1 << 30
 """Beside what its pixels need: libraries, buffers and the file."""
 _BYTES_PER_PIXEL = 16
 """The most that any decoder and its conversions hold at once."""
+_SECONDS_TO_START = 60.0
 
 
 @dataclass(eq=False, slots=True)
@@ -42,6 +44,10 @@ class Job:
         Called in a worker's thread when ``outputs`` or ``error`` is there.
     cancelled : bool
         Nobody waits for it any more: it is dropped when its turn comes.
+    outputs, error
+        What became of it; ``error`` is the fault of the image.
+    failure : Exception, optional
+        A fault of the service, for whoever waits for the job.
     queued, decoded, inferred : float
         Seconds that it waited, was decoded, and was computed.
     """
@@ -52,6 +58,7 @@ class Job:
     cancelled: bool = False
     outputs: Outputs | None = None
     error: ImageError | None = None
+    failure: Exception | None = None
     began: float = field(default_factory=time.perf_counter)
     queued: float = 0.0
     decoded: float = 0.0
@@ -73,67 +80,102 @@ class Decoder:
         self.max_pixels = max_pixels
         self.seconds = seconds
         self.replaced = 0
+        self._lock = threading.Lock()
         self._deadline = float("inf")
+        self._killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the process and wait until it is ready."""
-        if self._process is None:
-            memory = _MEMORY_OF_A_DECODER + self.max_pixels * _BYTES_PER_PIXEL
-            # Nothing in it computes in threads; their stacks would count as memory.
-            alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-            hidden = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gingham.serve.decoder", str(memory)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                env=hidden | alone,
-            )
-            _enlarge(process)
+    def start(self) -> None:
+        """Start the process, unless it runs, and wait until it is ready.
+
+        Raises
+        ------
+        OSError, EOFError
+            If it cannot be started.
+        """
+        if self._process is not None and (self._killed or self._process.poll() is not None):
+            self._replace()
+        if self._process is not None:
+            return
+        memory = _MEMORY_OF_A_DECODER + self.max_pixels * _BYTES_PER_PIXEL
+        # Nothing in it computes in threads; their stacks would count as memory.
+        alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        hidden = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gingham.serve.decoder", str(memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=hidden | alone,
+            start_new_session=True,  # Ctrl-C is meant for the server alone
+        )
+        _enlarge(process)
+        with self._lock:
             self._process = process
-            self._receive(process, bytearray(ANSWER.size))
-        return self._process
+        try:
+            with self._within(_SECONDS_TO_START):
+                self._receive(process, bytearray(ANSWER.size))
+        except (OSError, EOFError):
+            self.stop()
+            raise
 
     def decode(self, data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
-        """Turn the bytes of an image file into the square that a network sees.
+        """Turn the bytes of an image file into the square that a network sees; the process must have been started.
 
         Raises
         ------
         ImageError
             If it cannot be decoded; ``corrupt`` if the process died of it, ``too_large`` if it took too long.
         """
+        assert self._process is not None
         try:
-            process = self.start()
-            self._deadline = time.monotonic() + self.seconds
-            return self._ask(process, data, recipe)
+            with self._within(self.seconds):
+                return self._ask(self._process, data, recipe)
         except (OSError, EOFError) as error:
-            late = time.monotonic() >= self._deadline
-            self._deadline = float("inf")
-            self.stop()
-            self.replaced += 1
+            late = self._killed
+            self._replace()
             if late:
                 raise ImageError(SkipReason.TOO_LARGE, f"decoding took more than {self.seconds:g} seconds") from error
             raise ImageError(SkipReason.CORRUPT, "the decoder crashed on it") from error
-        finally:
-            self._deadline = float("inf")
 
     def kill_if_late(self) -> None:
         """Kill the process if the image in it is overdue; from any thread."""
-        process = self._process
-        if process is not None and time.monotonic() >= self._deadline:
-            process.kill()
+        with self._lock:
+            if self._process is not None and time.monotonic() >= self._deadline:
+                self._killed = True
+                self._process.kill()
+
+    def kill(self) -> None:
+        """Kill the process, whatever it does; from any thread."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
 
     def stop(self) -> None:
         """End the process."""
-        if self._process is not None:
-            process, self._process = self._process, None
+        with self._lock:
+            process, self._process, self._killed = self._process, None, False
+        if process is not None:
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     if pipe is not None:
                         pipe.close()
             process.wait()
+
+    def _replace(self) -> None:
+        self.stop()
+        self.replaced += 1
+
+    @contextlib.contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        with self._lock:
+            self._deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._deadline = float("inf")
 
     def _ask(self, process: subprocess.Popen[bytes], data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
         assert process.stdin is not None
@@ -183,12 +225,14 @@ class Workers:
             thread.start()
 
     def stop(self) -> None:
-        """Finish what has been submitted, then end threads and processes."""
+        """End threads and processes, whatever they do: nobody waits for an answer any more."""
+        self._stopping.set()
         for _ in self._threads:
             self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._stopping.set()
+        for thread, decoder in zip(self._threads, self.decoders, strict=True):
+            while thread.is_alive():
+                decoder.kill()
+                thread.join(0.05)
         self._watch.join()
 
     def submit(self, job: Job) -> None:
@@ -201,12 +245,14 @@ class Workers:
         return sum(decoder.replaced for decoder in self.decoders)
 
     def _work(self, decoder: Decoder) -> None:
-        with contextlib.suppress(OSError, EOFError):  # the first image tries again, and says so
-            decoder.start()
-        while (job := self._jobs.get()) is not None:
-            if not job.cancelled:
-                _do(job, decoder)
-            job.done(job)
+        while not self._stopping.is_set():
+            with contextlib.suppress(OSError, EOFError):  # the next image tries again, and says so
+                decoder.start()
+            job = self._jobs.get()
+            if job is not None and not self._stopping.is_set():
+                if not job.cancelled:
+                    _do(job, decoder)
+                job.done(job)
         decoder.stop()
 
     def _kill_the_late(self) -> None:
@@ -221,6 +267,7 @@ def _do(job: Job, decoder: Decoder) -> None:
     try:
         square = job.image
         if isinstance(square, bytes):
+            _ensure(decoder)
             square = decoder.decode(square, job.predictor.info.recipe)
         decoded = time.perf_counter()
         job.decoded = decoded - began
@@ -228,6 +275,16 @@ def _do(job: Job, decoder: Decoder) -> None:
         job.inferred = time.perf_counter() - decoded
     except ImageError as error:
         job.error = error
+    except Exception as error:  # a bug; the thread must go on
+        job.failure = error
+
+
+def _ensure(decoder: Decoder) -> None:
+    try:
+        decoder.start()
+    except (OSError, EOFError) as error:
+        message = "No process can be started in which to decode images. Try again in a second."
+        raise Refusal(503, "overloaded", message, {"Retry-After": "1"}) from error
 
 
 def _send(pipe: Any, content: memoryview) -> None:
