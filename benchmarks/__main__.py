@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, featurize, memory, near_duplicates, startup, svm_search
+from benchmarks import accuracy, featurize, memory, near_duplicates, overload, serving, startup, svm_search
 from benchmarks.results import render
 
 HERE = Path(__file__).parent
@@ -34,6 +34,8 @@ def main(names: list[str]) -> None:
         "near_duplicates": near_duplicates.main,
         "svm_3000": lambda: svm_search.main(photos, 3_000),
         "svm_20000": lambda: svm_search.main(photos, 20_000),
+        "serving": lambda: serving.main(photos),
+        "overload": lambda: overload.main(photos),
         "accuracy": lambda: accuracy.main(photos),
     }
     unknown = set(names) - set(benchmarks)

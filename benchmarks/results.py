@@ -81,6 +81,35 @@ def _memory(f: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def _serving(f: dict[str, Any]) -> Iterator[str]:
+    yield "## The REST service\n"
+    yield "Photos of clothing as JPEG bodies, 16 clients on the same machine, images a second.\n"
+    yield "| network | engine alone, decoded images | decoding and engine, no service | service | of the engine | of both |"
+    yield "|---|---|---|---|---|---|"
+    for r in f["throughput"]:
+        yield (
+            f"| {r['resolution']}, {r['precision']} | {r['engine']:.0f} | {r['files']:.0f} | {r['service']:.0f} "
+            f"| {r['share_of_engine']:.0%} | {r['share_of_files']:.0%} |"
+        )
+    o = f["others"]
+    better = max(o["litserve_onnxruntime"], o["mlflow"])
+    yield "\nThe same model file behind other servers, each with its defaults:\n"
+    yield "| `gingham serve` | LitServe, Pillow and ONNX Runtime | `mlflow models serve` | ratio to the better | LitServe around Gingham's decoding and engine |"  # noqa: E501
+    yield "|---|---|---|---|---|"
+    yield (
+        f"| {o['gingham']:.0f} | {o['litserve_onnxruntime']:.0f} | {o['mlflow']:.0f} | {o['gingham'] / better:.2f}x "
+        f"| {o['litserve_gingham']:.0f} ({o['gingham'] / o['litserve_gingham']:.2f}x) |"
+    )
+    light = f["light"]
+    yield "\nOne request at a time, milliseconds, against decoding and computing in a loop:\n"
+    yield "| | alone | request | ratio |"
+    yield "|---|---|---|---|"
+    for name in ("p50", "p99"):
+        alone, request = light[f"alone_{name}"], light[f"request_{name}"]
+        yield f"| {name} | {1000 * alone:.1f} | {1000 * request:.1f} | {request / alone:.2f}x |"
+    yield f"\nFrom the start of the process until it is ready: {f['cold_start']:.1f} s."
+
+
 def _accuracy(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Accuracy on the official test images\n"
     yield "| set | resolution | fit | test accuracy | 95 % interval | class-averaged | cross-validation |"
@@ -99,5 +128,6 @@ SECTIONS = {
     "near_duplicates": _near_duplicates,
     "startup": _startup,
     "memory": _memory,
+    "serving": _serving,
     "accuracy": _accuracy,
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ONLY = {"text", "json", "toml"}
+FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md"}
 OF_A_CLONE = {"make demo", "make test", "pip install -e ."}  # each is checked by a test of its own below
 
 
@@ -27,33 +31,77 @@ def commands(block: str) -> list[str]:
     return [line.partition("  #")[0].partition(" # ")[0].strip() for line in block.splitlines() if line.strip()]
 
 
+def follow(page: Path, folder: Path) -> int:
+    """Do what a page says, in a folder; return how many commands and blocks that were.
+
+    A service is left running for what comes after it, on a port that is free here.
+    """
+    port = free_port()
+    scripts = Path(sys.executable).parent
+    variables = environment(PATH=f"{scripts}:{environment()['PATH']}", GINGHAM_SERVICE__PORT=str(port))
+    ran = 0
+    with contextlib.ExitStack() as services:
+        for language, block in blocks(page):
+            if language in SHOWN_ONLY:
+                continue
+            assert language in {"sh", "python"}, f"a block of {page.name} is in {language!r}: say sh, python or text"
+            block = block.replace(":8000", f":{port}")
+            steps = [["sh", "-ec", line] for line in commands(block) if line not in OF_A_CLONE]
+            for step in steps if language == "sh" else [[sys.executable, "-W", "error", "-c", block]]:
+                if step[-1].startswith("gingham serve "):
+                    services.enter_context(service(step, folder, variables))
+                    ran += 1
+                    continue
+                done = subprocess.run(step, cwd=folder, env=variables, capture_output=True, text=True, timeout=280)
+                assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
+                ran += 1
+    return ran
+
+
+@contextlib.contextmanager
+def service(step: list[str], folder: Path, variables: dict[str, str]) -> Iterator[None]:
+    """Run `gingham serve` until the page has been followed to its end."""
+    step = [*step[:-1], f"exec {step[-1]}"]
+    with subprocess.Popen(
+        step, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert b"answers at" in process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_the_readme_is_followed_to_the_letter_in_an_empty_folder(tmp_path: Path) -> None:
     for number in range(1, 9):
         for label, kind in (("cat", "stripes"), ("dog", "dots")):
             photo = tmp_path / "my-photos" / label / f"{number}.jpg"
             photo.parent.mkdir(parents=True, exist_ok=True)
             photo.write_bytes(texture_bytes(kind, number))
-    scripts = Path(sys.executable).parent
-    path = f"{scripts}:{environment()['PATH']}"
-    ran = 0
-    for language, block in blocks(ROOT / "README.md"):
-        if language in SHOWN_ONLY:
-            continue
-        assert language in {"sh", "python"}, f"a block of README.md is in {language!r}: say sh, python or text"
-        steps = [["sh", "-ec", line] for line in commands(block) if line not in OF_A_CLONE]
-        for step in steps if language == "sh" else [[sys.executable, "-W", "error", "-c", block]]:
-            done = subprocess.run(
-                step, cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, timeout=280
-            )
-            assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
-            ran += 1
-    assert ran >= 8
+    assert follow(ROOT / "README.md", tmp_path) >= 12
+
+
+@pytest.mark.parametrize(("page", "least"), [("model-file.md", 1), ("service.md", 4), ("deployment.md", 1)])
+def test_a_page_is_followed_to_the_letter_beside_a_model_and_a_photo(
+    page: str, least: int, untouched_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(next(untouched_run.glob("runs/*/model.onnx")).read_bytes())
+    (tmp_path / "photo.jpg").write_bytes(texture_bytes("stripes", 1))
+    assert follow(ROOT / "docs" / page, tmp_path) >= least
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
-def test_other_pages_hold_only_blocks_that_are_run_or_shown(document: Path) -> None:
+def test_other_pages_hold_only_blocks_that_are_shown(document: Path) -> None:
     for language, block in blocks(document):
-        if document.name != "README.md":
+        if document.name not in FOLLOWED:
             assert language in SHOWN_ONLY, (
                 f"{document.name} has a {language or 'nameless'} block that no test runs:\n{block}"
             )
