@@ -83,7 +83,8 @@ def _memory(f: dict[str, Any]) -> Iterator[str]:
 
 def _serving(f: dict[str, Any]) -> Iterator[str]:
     yield "## The REST service\n"
-    yield "Photos of clothing as JPEG bodies, 16 clients on the same machine, images a second; the engine alone has the same images decoded.\n"
+    yield "Photos of clothing as JPEG bodies, 16 clients on the same machine, images a second;"
+    yield "the engine alone has the same images decoded.\n"
     yield "| network | engine alone | decoding and engine, no service | service | of the engine | of both |"
     yield "|---|---|---|---|---|---|"
     for r in f["throughput"]:
