@@ -172,33 +172,18 @@ def predict_batch(
 def _opened(model: str, options: BatchOptions, project: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     """Open a model; yield what it is, and what predicts with it."""
     if "://" in model:
-        from gingham.client import Client
+        from gingham.client import CONCURRENCY, Client
 
         token = options.token if options.token is not None else os.environ.get(TOKEN_VARIABLE)
-        with Client(model, token, **({"concurrency": options.concurrency} if options.concurrency else {})) as client:
+        with Client(model, token, concurrency=options.concurrency or CONCURRENCY) as client:
             told = client.model()
             info = told["info"]
-            yield (
-                {
-                    "id": told["id"],
-                    "run_id": info.get("run_id", ""),
-                    "url": str(client.address),
-                    "labels": info["labels"],
-                },
-                client.predict,
-            )
+            about = {"id": told["id"], "run_id": info.get("run_id", ""), "url": str(client.address)}
+            yield about | {"labels": info["labels"]}, client.predict
     else:
         from gingham.api import Project
         from gingham.export import Predictor
 
         predictor = Predictor(Project(project).model_file(model), options.precision)
-        info = predictor.info
-        yield (
-            {
-                "id": predictor.digest,
-                "run_id": info.run_id,
-                "path": encodable(str(predictor.path)),
-                "labels": list(predictor.labels),
-            },
-            predictor.predict,
-        )
+        about = {"id": predictor.digest, "run_id": predictor.info.run_id, "path": encodable(str(predictor.path))}
+        yield about | {"labels": list(predictor.labels)}, predictor.predict

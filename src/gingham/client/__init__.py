@@ -1,5 +1,5 @@
 """The client of a Gingham service: the same answers as from a model file, over HTTP."""
 
-from gingham.client.client import Client
+from gingham.client.client import CONCURRENCY, Client
 
-__all__ = ["Client"]
+__all__ = ["CONCURRENCY", "Client"]

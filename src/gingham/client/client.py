@@ -24,7 +24,9 @@ from gingham.export.image_paths import paths_of
 from gingham.images import open_bytes
 from gingham.records import display_path
 
-__all__ = ["Client"]
+__all__ = ["CONCURRENCY", "Client"]
+
+CONCURRENCY = 8
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +63,13 @@ class Client:
     """
 
     def __init__(
-        self, url: str, token: str | None = None, *, timeout: float = 60.0, retries: int = 5, concurrency: int = 8
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        retries: int = 5,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         if not timeout > 0 or retries < 0 or concurrency < 1:
             raise UsageError("timeout must be above 0, retries at least 0 and concurrency at least 1.")
