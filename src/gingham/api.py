@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Comparison,
         Diagnosis,
         EvaluateResult,
+        ExportResult,
         FeaturesResult,
         InitResult,
         Progress,
@@ -168,6 +169,14 @@ class Project:
         from gingham import workflow
 
         return workflow.compare(self.folder, a, b)
+
+    def export(
+        self, run: str = "latest", output: StrPath = "model.onnx", *, precision: str = "f32", with_resize: bool = False
+    ) -> ExportResult:
+        """Write a run's model file, once it is proven to answer as trained; see :func:`gingham.workflow.export`."""
+        from gingham import workflow
+
+        return workflow.export(self.folder, run, output, precision, with_resize, self._progress)
 
     def doctor(self, overrides: Mapping[str, Any] | None = None) -> Diagnosis:
         """Say what is installed and which engine, precision and weights will be used."""

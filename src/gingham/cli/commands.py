@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from cyclopts import App, Parameter
 
@@ -170,6 +170,32 @@ def runs_compare(a: str = "previous", b: str = "latest", /, *, common: Common = 
         Id of another run, the beginning of one, or `latest`.
     """
     _call(common, None, "compare", render.compare, a=a, b=b)
+
+
+@app.command
+def export(
+    run: str = "latest",
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("model.onnx"),
+    precision: Literal["f32", "f16"] = "f32",
+    with_resize: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = COMMON,
+) -> None:
+    """Write a run's model as one ONNX file, after proving that it answers as the run was trained to.
+
+    Parameters
+    ----------
+    run
+        Its id, the beginning of its id, or `latest`.
+    output
+        The file to write.
+    precision
+        f16 halves the file; it is computed with as float32 either way.
+    with_resize
+        Take one picture of any size and resize it inside, for programs that cannot; not for `serve` and `predict`.
+    """
+    _call(common, None, "export", render.export, run=run, output=output, precision=precision, with_resize=with_resize)
 
 
 @app.command

@@ -17,6 +17,7 @@ WORDS = {
     "train": "Training",
     "evaluate": "Evaluating",
     "report": "Writing the report",
+    "export": "Checking the model file",
     "sample": "Rendering the sample",
     "predict": "Predicting",
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DatasetSummary,
         Diagnosis,
         EvaluateResult,
+        ExportResult,
         FeaturesResult,
         InitResult,
         RunList,
@@ -187,6 +188,25 @@ def predicted(result: Batch) -> str:
     """Say how many images there were, and how fast it went."""
     images = "1 image" if len(result.predictions) == 1 else f"{len(result.predictions):,} images"
     return f"{images}, {result.unreadable:,} unreadable, {result.images_per_second:,.1f} images/s"
+
+
+def export(result: ExportResult) -> str:
+    """Say where the file lies, and how well its answers agree."""
+    kind = "one picture of any size" if result.input == "image" else "squares"
+    rows = [
+        (each.way, each.other, f"{each.probabilities:.2g}", f"{each.tolerance.probabilities:g}")
+        for each in result.parity
+    ]
+    head = ("ran by", "compared with", "probabilities differ", "allowed")
+    return "\n".join(
+        [
+            f"Wrote {_near(result.path)}: {result.bytes / 1e6:.1f} MB, run {result.run_id}, weights {result.precision},"
+            f" for {kind}.",
+            f"It answers as it was trained to, on {result.images:,} images:",
+            "",
+            _table(head, rows),
+        ]
+    )
 
 
 def doctor(result: Diagnosis) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,21 @@ from gingham.export.model_file import ModelInfo
 from gingham.export.predictor import Predictor
 from gingham.export.probes import Probe, squares
 from gingham.export.runtime import Outputs
+from gingham.images import decode
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
-    from gingham.records import InputRecipe
 
-__all__ = ["TOLERANCES", "Agreement", "Expected", "Tolerance", "agree", "check_parity", "head_outputs"]
+__all__ = [
+    "TOLERANCES",
+    "Agreement",
+    "Expected",
+    "Tolerance",
+    "agree",
+    "check_parity",
+    "check_resizing",
+    "head_outputs",
+]
 
 Images = NDArray[np.uint8]
 
@@ -44,13 +54,15 @@ class Tolerance:
 
 TOLERANCES = {
     "f32": Tolerance(probabilities=2e-4, features=1e-4, distances=2e-5),
-    "f16": Tolerance(probabilities=0.02, features=0.02, distances=0.002),
+    "f16": Tolerance(probabilities=0.02, features=0.02, distances=0.004),
+    "resized": Tolerance(probabilities=0.04, features=0.06, distances=0.008),
     "bf16": Tolerance(probabilities=0.03, features=0.05, distances=0.02),
-    "mixed": Tolerance(probabilities=0.2, features=0.3, distances=0.04),
+    "mixed": Tolerance(probabilities=0.15, features=0.25, distances=0.04),
     "http": Tolerance(probabilities=1e-6, features=1e-6, distances=1e-6),
 }
-"""By what the two sides compute in: the same engine at f32, on weights kept as f16, at bf16; two engines or precisions;
-the same process but for HTTP. ``docs/decisions/parity.md`` says what was measured."""
+"""By what the two sides compute in: f32, with the weights kept as f16 or not, or pictures resized in the graph; bf16;
+two engines or precisions, or bf16 with weights rounded twice; the same process, but for HTTP.
+``docs/decisions/parity.md`` says what was measured."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +74,25 @@ class Expected:
     name : str
         Who says so, such as "the training path".
     labels : tuple of str
-    recipe : InputRecipe
     exact : Outputs
         For each probe, computed in float32.
     own : Outputs
         The same as training computed it, by ``engine``.
     engine : str
         Such as ``openvino-bf16``.
+    recorded : float array of shape (m, n_classes), or None
+        The probabilities on which the run was evaluated, for the first m probes.
+    recorded_by : str
+        The engine that computed them.
     """
 
     name: str
     labels: tuple[str, ...]
-    recipe: InputRecipe
     exact: Outputs
     own: Outputs
     engine: str
+    recorded: NDArray[np.float64] | None = None
+    recorded_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,30 +163,97 @@ def check_parity(
     def compare(way: str, found: Outputs, other: str, wanted: Outputs, tolerance: str) -> Agreement:
         return agree(way, found, other, wanted, [probe.name for probe in probes], info, TOLERANCES[tolerance])
 
-    if expected.engine != f"openvino-{predictor.precision}":
-        own = "mixed"
-    else:
-        own = "bf16" if predictor.precision == "bf16" else info.precision
+    own = _tolerance(predictor.precision, info.precision, expected.engine)
     found = [
         compare("ONNX Runtime", by_onnxruntime(file, inputs), expected.name, expected.exact, info.precision),
         compare(way, here, f"{expected.name}, {expected.engine}", expected.own, own),
     ]
+    if expected.recorded is not None:
+        rows = slice(len(expected.recorded))
+        first = Outputs(here.probabilities[rows], here.scores[rows], here.features[rows], None)
+        wanted = dataclasses.replace(first, probabilities=expected.recorded.astype(np.float32))
+        own = _tolerance(predictor.precision, info.precision, expected.recorded_by)
+        found.append(compare(way, first, "predictions.csv of the run", wanted, own))
     if service is not None:
         found.append(compare("the service", service(file, probes), way, here, "http"))
     return tuple(found)
 
 
-def by_onnxruntime(file: Path, inputs: Images) -> Outputs:
+def _tolerance(precision: str, weights: str, engine: str) -> str:
+    """Return which of ``TOLERANCES`` holds between a file run by OpenVINO and an engine."""
+    if engine != f"openvino-{precision}":
+        return "mixed"
+    if precision == "f32":
+        return weights
+    return "bf16" if weights == "f32" else "mixed"
+
+
+def check_resizing(file: Path, probes: Sequence[Probe], expected: Expected) -> tuple[Agreement, ...]:
+    """Compare a model file that resizes pictures itself with what it must answer, under ONNX Runtime and OpenVINO.
+
+    Parameters
+    ----------
+    file : Path
+    probes : sequence of Probe
+    expected : Expected
+        For the same probes, decoded whole.
+
+    Returns
+    -------
+    tuple of Agreement
+        One for each way, in float32.
+
+    Raises
+    ------
+    DataError
+        If a way disagrees, or the file cannot be used.
+    """
+    import onnx
+
+    info = ModelInfo.of(onnx.load(file))
+    _refuse_other_labels(info, expected)
+    pictures = [decode(probe.data).rgb for probe in probes]
+    names = [probe.name for probe in probes]
+    ways = {"ONNX Runtime": by_onnxruntime, "OpenVINO f32": by_openvino}
+    return tuple(
+        agree(way, run(file, pictures), expected.name, expected.exact, names, info, TOLERANCES["resized"])
+        for way, run in ways.items()
+    )
+
+
+def by_onnxruntime(file: Path, inputs: Sequence[Images] | Images) -> Outputs:
     """Return what ONNX Runtime computes from a model file, in float32."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
     names = [output.name for output in session.get_outputs()]
-    rows = [session.run(None, {"images": image[None]}) for image in inputs]
-    found: dict[str, Any] = {
-        name: np.concatenate(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
-    return Outputs(found["probabilities"], found["scores"], found["features"], found.get("distances"))
+    return _outputs(
+        [dict(zip(names, session.run(None, {entry.name: _batch(image, entry.name)}), strict=True)) for image in inputs]
+    )
+
+
+def by_openvino(file: Path, inputs: Sequence[Images] | Images) -> Outputs:
+    """Return what OpenVINO computes from a model file, in float32, for pictures of any size."""
+    import openvino
+
+    network = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (entry,) = network.inputs
+    name = entry.any_name
+    rows = [
+        {port.any_name: value.copy() for port, value in network({name: _batch(image, name)}).items()}
+        for image in inputs
+    ]
+    return _outputs(rows)
+
+
+def _batch(image: Images, entry: str) -> Images:
+    return image if entry == "image" else image[None]
+
+
+def _outputs(rows: Sequence[Mapping[str, NDArray[np.float32]]]) -> Outputs:
+    column = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return Outputs(column["probabilities"], column["scores"], column["features"], column.get("distances"))
 
 
 def agree(
@@ -204,7 +287,7 @@ def agree(
     worst = {}
     for what, (a, b, columns) in pairs.items():
         off = np.abs(a.astype(np.float64) - b)
-        row, column = np.unravel_index(int(np.where(np.isnan(off), np.inf, off).argmax()), off.shape)
+        row, column = map(int, np.unravel_index(int(np.where(np.isnan(off), np.inf, off).argmax()), off.shape))
         worst[what] = float(off[row, column])
         allowed = getattr(tolerance, what)
         if not worst[what] <= allowed:
@@ -214,7 +297,7 @@ def agree(
                 " The model file does not answer as it was trained to, so it was not written. `gingham doctor` says"
                 " what is installed; if all is well there, this is a bug."
             )
-    return Agreement(way, other, len(names), tolerance=tolerance, **({"distances": 0.0} | worst))
+    return Agreement(way, other, len(found.features), tolerance=tolerance, **({"distances": 0.0} | worst))
 
 
 KINDS = {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import DataError
-from gingham.images import decode
+from gingham.images import decode, fit, network_input
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,16 +43,23 @@ class Probe:
     twin: str = ""
 
 
-def squares(probes: Sequence[Probe], recipe: InputRecipe) -> NDArray[np.uint8]:
+def squares(probes: Sequence[Probe], recipe: InputRecipe, *, whole: bool = False) -> NDArray[np.uint8]:
     """Return what the network sees of probes, uint8 of shape (n, resolution, resolution, 3).
+
+    Parameters
+    ----------
+    probes : sequence of Probe
+    recipe : InputRecipe
+    whole : bool
+        Decode JPEGs at full size, as programs in other languages do, not at the smallest that will do.
 
     Raises
     ------
     ImageError
         If one cannot be read.
     """
-    from gingham.images import network_input
-
+    if whole:
+        return np.stack([fit(decode(probe.data).rgb, recipe) for probe in probes])
     return np.stack([network_input(probe.data, recipe) for probe in probes])
 
 

@@ -33,7 +33,7 @@ def recipe_in_words(recipe: InputRecipe) -> str:
     return (
         "Turn the picture upright as its EXIF says; make it 8-bit RGB, transparent parts over white, 16-bit grey"
         f" scaled so that 65535 becomes 255. Let it be W x H pixels. {box} Resample the box to {size} x {size},"
-        f" antialiased, along the rows first and then along the columns. Along an axis, r = box length / {size},"
+        f" antialiased, down the columns first and then along the rows. Along an axis, r = box length / {size},"
         " f = max(r, 1), and output i is the mean of the picture's pixels j = 0, 1, ..., weighted by"
         " k((j + 0.5 - c) / f) where c = box start + (i + 0.5) * r; the weights of an output are divided by their sum,"
         f" and pixels beyond the box, but in the picture, take part. {KERNELS[recipe.interpolation]}. After either axis"

@@ -4,12 +4,14 @@ A verb takes a project and its parameters, brings up to date what it needs, and 
 """
 
 from gingham.workflow.doctor import doctor
+from gingham.workflow.export import export
 from gingham.workflow.history import compare, runs, show
 from gingham.workflow.results import (
     Comparison,
     DatasetSummary,
     Diagnosis,
     EvaluateResult,
+    ExportResult,
     FeaturesResult,
     InitResult,
     RunList,
@@ -28,6 +30,7 @@ __all__ = [
     "DatasetSummary",
     "Diagnosis",
     "EvaluateResult",
+    "ExportResult",
     "FeaturesResult",
     "InitResult",
     "Progress",
@@ -39,6 +42,7 @@ __all__ = [
     "compare",
     "doctor",
     "evaluate",
+    "export",
     "featurize",
     "init",
     "run",

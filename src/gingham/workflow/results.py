@@ -10,6 +10,7 @@ from typing import Any
 
 from gingham.evaluate.comparison import Comparison as PredictionComparison
 from gingham.evaluate.metrics import Metrics
+from gingham.export.parity import Agreement
 from gingham.records import Skipped, display_path
 from gingham.tracking import RunRecord
 
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetSummary",
     "Diagnosis",
     "EvaluateResult",
+    "ExportResult",
     "FeaturesResult",
     "InitResult",
     "RunList",
@@ -252,6 +254,42 @@ class RunResult:
         """Return the run as one JSON object; ``report`` and ``model`` are relative to ``project``."""
         own = {"project": str(self.project), "up_to_date": self.up_to_date}
         return self.record.model_dump(mode="json") | own | {"warnings": [*self.record.warnings, *self.warnings]}
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A model file that was written, and the proof that it answers as the run was trained to.
+
+    Parameters
+    ----------
+    path : Path
+    run_id : str
+    bytes : int
+        Size of the file.
+    precision : {"f32", "f16"}
+        In which the weights are stored.
+    input : {"images", "image"}
+        Squares of the right size, or one picture of any size.
+    images : int
+        Photos and their guises that were compared.
+    parity : tuple of Agreement
+        How far apart the ways to run it lay, each within its tolerance.
+    seconds : mapping of str to float
+    """
+
+    path: Path
+    run_id: str
+    bytes: int
+    precision: str
+    input: str
+    images: int
+    parity: tuple[Agreement, ...]
+    seconds: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object."""
+        parity = [dataclasses.asdict(agreement) for agreement in self.parity]
+        return dataclasses.asdict(self) | {"path": str(self.path), "parity": parity}
 
 
 @dataclass(frozen=True)
