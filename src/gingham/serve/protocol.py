@@ -16,6 +16,9 @@ MAX_HEAD = 64 << 10
 """Bytes of the first line and the headers together."""
 KEEP_ALIVE = 15.0
 """Seconds for which a connection may bring nothing between two requests."""
+WAIT = 1.0
+"""Seconds for which a connection is not read after a 503, whose Retry-After says as much: those who come again at once
+would take the processor from those who are being answered."""
 SLOWEST = 10_000
 """Bytes a second: who reads an answer slower than this runs out of time."""
 
@@ -37,6 +40,7 @@ class TimedProtocol(HttpToolsProtocol):
     received = 0
     content = 0
     closing = False
+    told_to_wait = False
     phase = ""
     since = 0.0
     deadline: asyncio.TimerHandle | None = None
@@ -92,6 +96,10 @@ class TimedProtocol(HttpToolsProtocol):
         """Note that it has been answered; perhaps before all of it was there."""
         super().on_response_complete()
         self._unset_keepalive_if_required()  # a byte between two requests would end uvicorn's timer for good
+        if self.told_to_wait:
+            self.told_to_wait = False
+            self.flow.pause_reading()
+            self.loop.call_later(WAIT, self.flow.resume_reading)
         self._step()
 
     def pause_writing(self) -> None:
@@ -192,8 +200,11 @@ class _Lingering:
 
     def __init__(self, protocol: TimedProtocol) -> None:
         self._protocol = protocol
-        self.write = protocol.transport.write
         self.is_closing = protocol.transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        self._protocol.told_to_wait |= data.startswith(b"HTTP/1.1 503 ")
+        self._protocol.transport.write(data)
 
     def close(self) -> None:
         if self._protocol.arriving:
