@@ -14,6 +14,7 @@ from gingham import ConfigError, Project
 from tests.textures import environment
 
 PUBLIC = [
+    "Client",
     "Config",
     "ConfigError",
     "DataError",
@@ -42,7 +43,7 @@ def test_each_can_be_imported_and_says_what_it_is(name: str) -> None:
 
 
 def test_other_names_are_refused() -> None:
-    with pytest.raises(AttributeError, match="it has Config"):
+    with pytest.raises(AttributeError, match="it has Client"):
         gingham.Projekt  # noqa: B018
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gingham.api import Project
+    from gingham.client import Client
     from gingham.config import Config
     from gingham.errors import ConfigError, DataError, GinghamError, ImageError, UnavailableError, UsageError
     from gingham.export import Prediction, Predictor, load
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "Config",
     "ConfigError",
     "DataError",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Client": "gingham.client",
     "Config": "gingham.config",
     "Prediction": "gingham.export",
     "Predictor": "gingham.export",
