@@ -24,7 +24,7 @@ from tests.client.scripted import GOOD, MODEL, Request, Step, after, busy, drops
 from tests.images.makers import bad_files, good_files
 from tests.textures import start_process, texture_bytes
 
-TOKEN = "S3cr3t-t0k3n"
+TOKEN = "S3cr3t-t0k3n-f0r-t3sts"
 
 
 @pytest.fixture
@@ -483,7 +483,8 @@ def test_https(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def service(untouched_run: Path) -> Iterator[tuple[Path, str]]:
     """The model of a finished run, and the address of a real service of it."""
     model = next(untouched_run.glob("runs/*/model.onnx"))
-    with start_process("serve", model, "--port", "0", "--json", GINGHAM_SERVICE__TOKEN=TOKEN) as process:
+    flags = ("--port", "0", "--json", "--no-access-log")
+    with start_process("serve", model, *flags, GINGHAM_SERVICE__TOKEN=TOKEN) as process:
         try:
             assert process.stdout is not None
             yield model, json.loads(process.stdout.readline())["url"]
@@ -517,8 +518,8 @@ def test_a_real_service_answers_as_the_model_file_does(service: tuple[Path, str]
         (first, *_) = client.predict(good[:3], top_k=1, features=True)
         assert list(first.probabilities or {}) == [first.label]
         assert first.features == pytest.approx(predictor.predict(good[0], features=True)[0].features, abs=1e-6)
-    with pytest.raises(UnavailableError, match="wants another token"):
-        Client(url, "wrong").predict(good[0])
+    with Client(url, "wrong") as stranger, pytest.raises(UnavailableError, match="wants another token"):
+        stranger.predict(good[0])
 
 
 @pytest.mark.photos

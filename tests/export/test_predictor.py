@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from PIL import Image
 
 import gingham
 from gingham import DataError, GinghamError, Predictor, UnavailableError, UsageError
+from gingham.images import network_input, open_bytes
 from tests.images.makers import bad_files, good_files
 
 
@@ -27,6 +29,11 @@ def model(untouched_run: Path) -> Path:
 @pytest.fixture(scope="module")
 def predictor(model: Path) -> Predictor:
     return gingham.load(model)
+
+
+@pytest.fixture(scope="module")
+def textures(untouched_run: Path) -> list[Path]:
+    return sorted((untouched_run / "images/textures").glob("*/*"))
 
 
 def test_it_answers_in_order(predictor: Predictor, untouched_run: Path) -> None:
@@ -64,6 +71,73 @@ def test_a_bad_file_costs_only_its_own_answer(predictor: Predictor, tmp_path: Pa
 def test_a_path_that_is_mistyped_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
     (answer,) = predictor.predict([tmp_path / "nix.jpg"])
     assert answer.error == "vanished: there is no such file"
+
+
+def test_features_where_they_are_asked_for(predictor: Predictor, textures: list[Path]) -> None:
+    plain, full = predictor.predict(textures[:9]), predictor.predict(textures[:9], features=True)
+    outputs = predictor.run(np.stack([network_input(open_bytes(path), predictor.info.recipe) for path in textures[:9]]))
+    for row, (without, answer) in enumerate(zip(plain, full, strict=True)):
+        assert without.features is None
+        assert answer.features == tuple(outputs.features[row].tolist())
+        assert dataclasses.replace(answer, features=None) == without
+    names = [str(path) for path in textures[:9]]
+    assert predictor.predictions(names, outputs) == plain
+    assert predictor.predictions(names, outputs, features=True) == full
+
+
+def test_progress_is_told(predictor: Predictor, textures: list[Path]) -> None:
+    seen: list[tuple[int, int]] = []
+    predictor.predict(textures, progress=lambda *step: seen.append(step))
+    assert seen == sorted(set(seen))
+    assert len(seen) > 2
+    assert seen[-1] == (len(textures), len(textures))
+    predictor.predict([], progress=lambda *_: pytest.fail("there is nothing to tell"))
+
+
+def test_the_order_is_kept_whatever_takes_long(predictor: Predictor, textures: list[Path], tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), np.uint8)).save(tmp_path / "slow.png")
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    mixed = [path for texture in textures[:6] for path in (tmp_path / "slow.png", texture, tmp_path / "bad.jpg")]
+    answers = predictor.predict(mixed)
+    assert [answer.path for answer in answers] == [str(path) for path in mixed]
+    assert answers[1::3] == predictor.predict(textures[:6])
+    assert {answer.error for answer in answers[2::3]} == {"not_an_image: the content is that of no known image format"}
+    assert len({(answer.label, answer.probability) for answer in answers[::3]}) == 1
+
+
+def relabelled(model: Path, folder: Path, **changes: object) -> Path:
+    """The same model, which says something else of itself."""
+    changed = onnx.load(model)
+    (entry,) = (entry for entry in changed.metadata_props if entry.key == "gingham")
+    entry.value = json.dumps(json.loads(entry.value) | changes)
+    onnx.save(changed, folder / "changed.onnx")
+    return folder / "changed.onnx"
+
+
+def test_what_is_unlike_the_training_images_is_said(
+    model: Path, predictor: Predictor, textures: list[Path], tmp_path: Path
+) -> None:
+    squares = np.stack([network_input(open_bytes(path), predictor.info.recipe) for path in textures[:8]])
+    distances = predictor.run(squares).distances
+    assert distances is not None
+    middle = float(np.median(distances))
+    for answer, distance in zip(
+        gingham.load(relabelled(model, tmp_path, outlier_limit=middle)).predict(textures[:8]), distances, strict=True
+    ):
+        assert answer.outlier_score == pytest.approx(distance / (distance + middle), abs=1e-6)
+        assert answer.is_outlier == (distance > middle) == (answer.outlier_score > 0.5)
+    for answer in gingham.load(relabelled(model, tmp_path, outlier_limit=None)).predict(textures[:8]):
+        assert (answer.outlier_score, answer.is_outlier) == (None, False)
+
+
+def test_a_flat_picture_is_less_like_the_training_images_than_they_are(
+    predictor: Predictor, textures: list[Path], tmp_path: Path
+) -> None:
+    Image.new("RGB", (200, 200), (0, 90, 0)).save(tmp_path / "flat.png")
+    (flat,) = predictor.predict(tmp_path / "flat.png")
+    usual = [answer.outlier_score for answer in predictor.predict(textures)]
+    assert flat.outlier_score is not None
+    assert flat.outlier_score > max(score for score in usual if score is not None)
 
 
 def test_below_the_threshold_it_is_not_sure(model: Path, untouched_run: Path, tmp_path: Path) -> None:
@@ -299,3 +373,15 @@ def test_threads_may_share_it(predictor: Predictor) -> None:
         for _ in range(5):
             for found, alone in zip(pool.map(predictor.predict_proba, inputs), expected, strict=True):
                 np.testing.assert_array_equal(found, alone)
+
+
+def test_threads_may_predict_at_once(predictor: Predictor, textures: list[Path]) -> None:
+    expected = predictor.predict(textures[:20])
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(predictor.predict, [textures[:20]] * 6)) == [expected] * 6
+
+
+@pytest.mark.photos
+def test_real_photos_one_by_one_and_together(predictor: Predictor, photos: Path) -> None:
+    files = sorted((photos / "clothing" / "hat").iterdir())[:30]
+    assert predictor.predict(files) == [predictor.predict(file)[0] for file in files]

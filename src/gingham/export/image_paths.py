@@ -119,8 +119,12 @@ def _below(top: str, unlisted: list[str]) -> Iterator[str]:
         yield from (str(Path(folder) / name) for name in shown)
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
-    """Return a key that sorts ``2.jpg`` before ``10.jpg``."""
+def _natural(path: str) -> tuple[list[list[str | int]], str]:
+    """Return a key that sorts ``2.jpg`` before ``10.jpg``, folder by folder."""
+    return [_with_numbers(part) for part in PurePath(path).parts], path
+
+
+def _with_numbers(name: str) -> list[str | int]:
     parts: list[str | int] = [*re.split(r"([0-9]+)", name.casefold())]
     parts[1::2] = [int(digits) for digits in parts[1::2]]
-    return parts, name
+    return parts
