@@ -64,6 +64,7 @@ def build_app(service: Service) -> FastAPI:
         responses=ERRORS,
     )
     app.add_exception_handler(HTTPException, _as_refusal)
+    app.add_exception_handler(Refusal, _as_refusal)
     app.add_exception_handler(RequestValidationError, _as_refusal)
     app.include_router(_routes(service))
     app.include_router(kserve_routes(service))
@@ -162,7 +163,9 @@ def _sends(content: bytes, media_type: str) -> Any:
 
 
 async def _as_refusal(_: Request, error: Exception) -> Response:
-    if isinstance(error, RequestValidationError):
+    if isinstance(error, Refusal):
+        refusal = error
+    elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
         refusal = Refusal(422, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
     else:

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from gingham.serve.journal import Journal
 from gingham.serve.line import Line
 from gingham.serve.metrics import Metrics
@@ -102,6 +104,8 @@ class Guard:
                 await self.app(scope, receive, leave)
             except Refusal as refusal:
                 await _answer(refusal, scope, leave)
+            except ClientDisconnect:
+                status = 499
             except Exception:  # a bug: it costs this request, and is told
                 self._journal.event("bug", id=request_id, traceback=traceback.format_exc())
                 if not status:
