@@ -26,7 +26,7 @@ SECONDS = 60
 
 
 @contextmanager
-def running_service(file: Path) -> Iterator[str]:
+def running_service(file: Path, precision: str = "auto") -> Iterator[str]:
     """Serve a model file on a free port of this machine; yields the address.
 
     Raises
@@ -37,7 +37,19 @@ def running_service(file: Path) -> Iterator[str]:
     # What a user has set for their own service, a token or a wider address, is not meant for this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
     command = [sys.executable, "-m", "gingham", "serve", str(file.absolute()), "--json", "--quiet"]
-    own = ["--project", str(file.parent), "--host", "127.0.0.1", "--port", "0", "--workers", "1", "--no-access-log"]
+    own = [
+        "--project",
+        str(file.parent),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--workers",
+        "1",
+        "--no-access-log",
+        "--precision",
+        precision,
+    ]
     with subprocess.Popen([*command, *own], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         try:
             assert process.stdout is not None
@@ -55,7 +67,7 @@ def running_service(file: Path) -> Iterator[str]:
                 process.kill()
 
 
-def ask_service(file: Path, probes: Sequence[Probe], info: ModelInfo) -> Outputs:
+def ask_service(file: Path, probes: Sequence[Probe], precision: str, *, info: ModelInfo) -> Outputs:
     """Return what a service of a model file answers for probes.
 
     Raises
@@ -65,7 +77,7 @@ def ask_service(file: Path, probes: Sequence[Probe], info: ModelInfo) -> Outputs
     DataError
         If it refuses a probe; names it.
     """
-    with running_service(file) as url:
+    with running_service(file, precision) as url:
         answers = [_ask(url, probe) for probe in probes]
     probabilities = [[answer["probabilities"][label] for label in info.labels] for answer in answers]
     distances = None
