@@ -152,6 +152,13 @@ def drips_headers(request: Request) -> None:
     request.close_connection = True
 
 
+def refuses_and_leaves(request: Request) -> None:
+    """Refuse the body before it is there, and close the connection on what still comes."""
+    body = b'{"error": {"reason": "too_large", "message": "The body has more than 1,000 bytes."}}'
+    request.answer(413, body, Connection="close")
+    request.close_connection = True
+
+
 def refuses_unread(request: Request) -> None:
     """Refuse the body before it is there, close, and let what still comes run off."""
     body = b'{"error": {"reason": "too_large", "message": "The body has more than 1,000 bytes."}}'

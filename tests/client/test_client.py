@@ -223,9 +223,10 @@ def test_a_file_that_is_not_there_is_never_asked_about(tmp_path: Path, image: st
         assert len(server.seen) == 1
 
 
-def test_a_large_body_is_refused_while_it_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [scripted.refuses_unread, scripted.refuses_and_leaves])
+def test_a_large_body_is_refused_while_it_is_sent(tmp_path: Path, step: Step) -> None:
     (tmp_path / "large.jpg").write_bytes(bytes(20 << 20))
-    with running(scripted.refuses_unread) as server, Client(server.url) as client:
+    with running(step) as server, Client(server.url) as client:
         (answer,) = client.predict(tmp_path / "large.jpg")
         assert answer.error == "too_large: The body has more than 1,000 bytes"
 
