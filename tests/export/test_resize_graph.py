@@ -21,7 +21,7 @@ SIZE = 96
 
 def resizer(recipe: InputRecipe) -> bytes:
     """A model that does nothing but resize."""
-    shape = ["N", recipe.resolution, recipe.resolution, 3]
+    shape: list[str | int | None] = ["N", recipe.resolution, recipe.resolution, 3]
     graph = helper.make_graph(
         [helper.make_node("Identity", ["images"], ["squares"])],
         "resizer",
@@ -65,26 +65,32 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("run", [onnxruntime, openvino])
 @pytest.mark.parametrize("interpolation", get_args(Interpolation))
 @pytest.mark.parametrize("shape", ["crop", "squash"])
-def test_it_is_the_fit_of_training(
-    shape: Any, interpolation: Interpolation, run: Callable[[bytes], Callable[[Picture], Picture]]
-) -> None:
+def test_it_is_the_fit_of_training(shape: Any, interpolation: Interpolation) -> None:
+    pytest.importorskip("cykooz_resizer")  # Pillow, where it must stand in, does the rows first
     recipe = InputRecipe(SIZE, shape, 0.875, interpolation)
-    resize = run(resizer(recipe))
+    model = resizer(recipe)
+    exact, nearly = onnxruntime(model), openvino(model)
     for name, picture in PICTURES.items():
-        off = np.abs(resize(picture)[0].astype(int) - fit(picture, recipe))
-        assert off.max() <= 2, name
-        # A second grey level comes of a first rounding that fell the other way: seldom.
-        assert (off > 1).mean() < 1e-3, name
-        assert off.mean() < 0.2, name
+        expected = fit(picture, recipe).astype(int)
+        # Of 20,000 pixels the sums have more digits than float32.
+        assert np.abs(exact(picture)[0] - expected).max() <= (1 if max(picture.shape) > 10_000 else 0), name
+        off = np.abs(nearly(picture)[0] - expected)
+        if interpolation != "box":  # where a pixel lies between two outputs, float32 gives it to either
+            assert off.max() <= 2, name
+            assert (off > 1).mean() < 1e-3, name
+        assert off.mean() < 0.02 or interpolation == "box", name
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
-def test_photos_are_off_by_one_level_at_most(photos: Path, interpolation: Interpolation) -> None:
+def test_photos_are_the_same_to_a_grey_level(photos: Path, interpolation: Interpolation) -> None:
+    pytest.importorskip("cykooz_resizer")
     recipe = InputRecipe(224, "crop", 0.875, interpolation)
-    resize = onnxruntime(resizer(recipe))
+    model = resizer(recipe)
+    exact, nearly = onnxruntime(model), openvino(model)
     for file in sorted((photos / "clothing" / "dress").iterdir())[:12]:
         picture = decode(file.read_bytes()).rgb
-        assert np.abs(resize(picture)[0].astype(int) - fit(picture, recipe)).max() <= 1, file.name
+        expected = fit(picture, recipe).astype(int)
+        np.testing.assert_array_equal(exact(picture)[0], expected, err_msg=file.name)
+        assert np.abs(nearly(picture)[0] - expected).max() <= 1, file.name

@@ -1,8 +1,9 @@
 """The resize recipe as ONNX nodes: two matrix products whose weights are computed from the picture's size.
 
-The same antialiased separable resampling as :func:`gingham.images.fit`, after Pillow's ``Resample.c``: one kernel,
-widened by the reduction factor, down the columns and then along the rows, rounded to 8 bits after each. (Pillow
-does the rows first, which shows where sharp edges overshoot and are clipped.)
+The same antialiased separable resampling as :func:`gingham.images.fit`: a kernel, widened by the reduction factor, down
+the columns and then along the rows, with weights of 16 bits and rounded to 8 bits after each, as the vectorised
+resampler does. (Its origin is Pillow's ``Resample.c``, which does the rows first.) Weights are computed in float64; a
+runtime that makes that float32, as OpenVINO does, is off by a grey level here and there.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resize_in_graph"]
 
-BORDER = 1e-4
-"""Above what float32 makes of a number in a picture of 20,000 pixels, once divided by the reduction."""
+UNITS = 2.0 ** np.arange(8, 31)
+LARGEST = 2**15 - 0.5
+"""The largest weight takes 15 bits: it has as many of the ``UNITS`` as stay below this."""
 
 
 def resize_in_graph(model: ModelProto, recipe: InputRecipe) -> None:
@@ -56,16 +58,21 @@ class _Nodes:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, value: float | list[int] | NDArray[Any]) -> str:
+    def constant(self, value: float | np.float32 | list[int] | NDArray[Any]) -> str:
         from onnx import numpy_helper
 
-        integers = isinstance(value, list)
-        array = np.asarray(value, np.int64 if integers else np.float32)
+        array = np.asarray(value, np.int64 if isinstance(value, list) else None)
         name = f"resize.c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def node(self, operator: str, *inputs: str | float | list[int], output: str = "", **attributes: Any) -> str:
+    def node(
+        self,
+        operator: str,
+        *inputs: str | float | np.float32 | list[int] | NDArray[Any],
+        output: str = "",
+        **attributes: Any,
+    ) -> str:
         from onnx import helper
 
         names = [given if isinstance(given, str) else self.constant(given) for given in inputs]
@@ -78,39 +85,49 @@ class _Nodes:
 
         size = recipe.resolution
         shape = self.node("Shape", "image")
-        lengths = self.node("Cast", shape, to=TensorProto.FLOAT)
+        lengths = self.node("Cast", shape, to=TensorProto.DOUBLE)
         height, width = (self.node("Slice", lengths, [axis], [axis + 1]) for axis in (0, 1))
         if recipe.fit == "crop":
             side = self.node("Mul", self.node("Min", height, width), recipe.crop_fraction)
             across, down = side, side
         else:
             across, down = width, height
-        columns = self.weights(recipe, width, across)
-        rows = self.weights(recipe, height, down)
+        columns, unit_across = self.weights(recipe, width, across)
+        rows, unit_down = self.weights(recipe, height, down)
 
         pixels = self.node("Cast", "image", to=TensorProto.FLOAT)
         planes = self.node("Transpose", pixels, perm=[2, 0, 1])
-        low = self.rounded(self.node("MatMul", rows, planes))
-        square = self.rounded(self.node("MatMul", low, self.node("Transpose", columns, perm=[1, 0])))
+        low = self.rounded(self.node("MatMul", rows, planes), unit_down)
+        square = self.rounded(self.node("MatMul", low, self.node("Transpose", columns, perm=[1, 0])), unit_across)
         last = self.node("Transpose", square, perm=[1, 2, 0])
         whole = self.node("Cast", last, to=TensorProto.UINT8)
         self.node("Reshape", whole, [1, size, size, 3], output="images")
 
-    def weights(self, recipe: InputRecipe, length: str, box: str) -> str:
-        """Compute how much each pixel along an axis adds to each output, float32 (resolution, length)."""
+    def weights(self, recipe: InputRecipe, length: str, box: str) -> tuple[str, str]:
+        """Compute how much each pixel along an axis adds to each output, in whole units: float32 (resolution, length).
+
+        The second name is of the number of units in one.
+        """
+        from onnx import TensorProto
+
         size = recipe.resolution
         start = self.node("Mul", self.node("Sub", length, box), 0.5)
         ratio = self.node("Div", box, float(size))
-        outputs = self.constant((np.arange(size, dtype=np.float32) + 0.5)[:, None])
+        outputs = self.constant((np.arange(size) + 0.5)[:, None])
         centres = self.node("Add", self.node("Mul", outputs, ratio), start)
         scalar = self.node("Squeeze", length, [0])
         positions = self.node("Add", self.node("Range", 0.0, scalar, 1.0), 0.5)
         x = self.node("Div", self.node("Sub", positions, centres), self.node("Max", ratio, 1.0))
         raw = getattr(self, recipe.interpolation)(x)
-        return self.node("Div", raw, self.node("ReduceSum", raw, [1], keepdims=1))
+        weights = self.node("Div", raw, self.node("ReduceSum", raw, [1], keepdims=1))
+        scaled = self.node("Mul", self.node("ReduceMax", weights, keepdims=0), UNITS)
+        unit = self.node("ReduceMax", self.node("Where", self.node("Less", scaled, LARGEST), UNITS, 0.0), keepdims=0)
+        units = self.node("Floor", self.node("Add", self.node("Mul", weights, unit), 0.5))
+        return self.node("Cast", units, to=TensorProto.FLOAT), self.node("Cast", unit, to=TensorProto.FLOAT)
 
-    def rounded(self, x: str) -> str:
-        return self.node("Clip", self.node("Floor", self.node("Add", x, 0.5)), 0.0, 255.0)
+    def rounded(self, x: str, unit: str) -> str:
+        levels = self.node("Floor", self.node("Add", self.node("Div", x, unit), np.float32(0.5)))
+        return self.node("Clip", levels, np.float32(0), np.float32(255))
 
     def polynomial(self, x: str, *coefficients: float) -> str:
         """By Horner's rule, the highest power first."""
@@ -128,19 +145,19 @@ class _Nodes:
     def bicubic(self, x: str) -> str:
         """Keys's cubic with a = -0.5, Catmull-Rom."""
         distance = self.node("Abs", x)
-        outer = self.inside(distance, 2, self.polynomial(distance, -0.5, 2.5, -4, 2), 0.0)
-        return self.inside(distance, 1, self.polynomial(distance, 1.5, -2.5, 0, 1), outer)
+        outer = self.inside(distance, 2.0, self.polynomial(distance, -0.5, 2.5, -4.0, 2.0), 0.0)
+        return self.inside(distance, 1.0, self.polynomial(distance, 1.5, -2.5, 0.0, 1.0), outer)
 
     def lanczos(self, x: str) -> str:
         product = self.node("Mul", self.sinc(x), self.sinc(self.node("Div", x, 3.0)))
-        return self.inside(self.node("Abs", x), 3, product, 0.0)
+        return self.inside(self.node("Abs", x), 3.0, product, 0.0)
 
     def sinc(self, x: str) -> str:
-        # Below 1e-3 it is 1 in float32, and nothing is divided by zero.
-        angle = self.node("Mul", self.node("Max", self.node("Abs", x), 1e-3), float(np.pi))
+        # Nothing is divided by zero.
+        angle = self.node("Mul", self.node("Max", self.node("Abs", x), 1e-9), float(np.pi))
         return self.node("Div", self.node("Sin", angle), angle)
 
     def box(self, x: str) -> str:
-        """1 from -0.5, left out, to 0.5; a pixel between two outputs must not be lost or doubled by rounding."""
-        inside = self.node("And", self.node("Greater", x, BORDER - 0.5), self.node("Less", x, BORDER + 0.5))
+        """1 from -0.5, which is left out, to 0.5."""
+        inside = self.node("And", self.node("Greater", x, -0.5), self.node("LessOrEqual", x, 0.5))
         return self.node("Where", inside, 1.0, 0.0)
