@@ -14,6 +14,8 @@ __all__ = ["KEEP_ALIVE", "MAX_HEAD", "TimedProtocol", "timed_protocol"]
 
 MAX_HEAD = 64 << 10
 """Bytes of the first line and the headers together."""
+MOST_AHEAD = 32
+"""Requests that a connection may send before it has the answer to the first."""
 KEEP_ALIVE = 15.0
 """Seconds for which a connection may bring nothing between two requests."""
 WAIT = 1.0
@@ -75,6 +77,8 @@ class TimedProtocol(HttpToolsProtocol):
         """Begin to answer: its head is there."""
         self.in_head = False
         super().on_headers_complete()
+        if len(self.pipeline) > MOST_AHEAD:
+            raise ValueError("too many requests that wait for the answers to others")  # ends the connection
         self.cycle.transport = _Lingering(self)  # type: ignore[assignment]
         self._step()
 
@@ -180,7 +184,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, phrase: str, message: str) -> None:
         """Answer what never becomes a request, and hang up."""
-        if self.answering and self.cycle.response_started:
+        if self.pipeline or (self.answering and self.cycle.response_started):  # it would break into another answer
             self.transport.abort()
             return
         reason = {400: "bad_request", 431: "too_large", 503: "overloaded"}[status]
@@ -204,7 +208,8 @@ class _Lingering:
 
     def write(self, data: bytes) -> None:
         self._protocol.told_to_wait |= data.startswith(b"HTTP/1.1 503 ")
-        self._protocol.transport.write(data)
+        if not self.is_closing():
+            self._protocol.transport.write(data)
 
     def close(self) -> None:
         if self._protocol.arriving:
