@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from gingham import Prediction
+
 CHANCES = {"cat": 0.25, "dog": 0.75}
 GOOD: dict[str, Any] = {
     "path": None, "label": "dog", "probability": 0.75, "probabilities": CHANCES, "sure": True,
@@ -22,6 +24,10 @@ MODEL = {"name": "pets", "id": "5b1f", "info": {
     "labels": ["cat", "dog"], "resolution": 96, "fit": "crop", "crop_fraction": 0.875, "interpolation": "bicubic",
     "backbone": "efficientnet_lite0", "run_id": "20261127-063146-cba2"},
 }  # fmt: skip
+
+
+def expected(path: str) -> Prediction:
+    return Prediction.from_json(GOOD, path)
 
 
 class Request(BaseHTTPRequestHandler):
