@@ -80,7 +80,7 @@ def test_it_is_the_fit_of_training(shape: Any, interpolation: Interpolation) -> 
         if interpolation != "box":  # where a pixel lies between two outputs, float32 gives it to either
             assert off.max() <= 2, name
             assert (off > 1).mean() < 1e-3, name
-        assert off.mean() < 0.02 or interpolation == "box", name
+        assert off.mean() < 0.1 or interpolation == "box", name
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
