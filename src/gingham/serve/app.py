@@ -61,6 +61,7 @@ def build_app(service: Service) -> FastAPI:
         description="Predicts the class of images.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=ERRORS,
     )
     app.add_exception_handler(HTTPException, _as_refusal)
@@ -170,7 +171,10 @@ async def _as_refusal(_: Request, error: Exception) -> Response:
         refusal = Refusal(422, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
     else:
         assert isinstance(error, HTTPException)
-        words = {404: "There is nothing at this address. `GET /openapi.json` lists what there is."}
+        words = {
+            404: "There is nothing at this address. `GET /openapi.json` lists what there is.",
+            405: f"This address knows only {(error.headers or {}).get('Allow')}.",
+        }
         message = words.get(error.status_code, f"{error.detail}.")
         reason = str(error.detail).lower().replace(" ", "_")
         refusal = Refusal(error.status_code, reason, message, error.headers)

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from gingham.serve.form import FormError, parts_of
 from gingham.serve.refusal import Refusal
 
-__all__ = ["Bodies", "Images", "JsonImages", "from_base64", "images_of", "validated"]
+__all__ = ["Bodies", "Images", "JsonImages", "from_base64", "images_of", "parsed", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
+Parsed = TypeVar("Parsed")
 
 SLOWEST = 10_000
 """Bytes a second: who sends slower than this runs out of time."""
 FIELDS = 8
 """Most form fields beside the files."""
+LARGE = 1 << 20
+"""Bytes from which on it takes longer to parse a body than others should wait."""
+VALUES = 1 << 20
+"""Most values in a JSON body: each takes far more memory and time than its few bytes."""
 
 
 class JsonImages(BaseModel):
@@ -132,9 +137,9 @@ async def images_of(request: Request, body: bytes, most: int) -> Images:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _of_form(request, body, most)
+        return _of_form(body, request.headers["content-type"], most)
     if kind == "application/json":
-        return await _of_json(body, most)
+        return await parsed(body, lambda body: _of_json(body, most))
     if kind == "application/octet-stream" or kind.startswith("image/"):
         if not body:
             raise Refusal(422, "empty", "The body is empty. Send the bytes of an image file.")
@@ -147,49 +152,40 @@ async def images_of(request: Request, body: bytes, most: int) -> Images:
     )
 
 
-class _InMemory(MultiPartParser):
-    """The body is in memory and under its cap: nothing of it goes to the disk."""
-
-    spool_max_size = 1 << 62
-
-
-async def _of_form(request: Request, body: bytes, most: int) -> Images:
-    async def whole() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    found = Images([], [])
+def _of_form(body: bytes, content_type: str, most: int) -> Images:
     try:
-        form = await _InMemory(request.headers, whole(), max_files=most, max_fields=FIELDS).parse()
-        fields = {}
-        for name, value in form.multi_items():
-            if isinstance(value, str):
-                fields[name] = value
-            else:
-                found.names.append(value.filename)
-                found.files.append(await value.read())
-                await value.close()
-    except MultiPartException as error:
-        if error.message.startswith("Too many files"):
-            raise _too_many(most) from None
-        raise Refusal(422, "bad_form", f"The form cannot be read: {error.message}") from None
-    except (ValueError, LookupError) as error:  # a charset that is none, bytes that are not in it
+        parts = parts_of(body, content_type, most + FIELDS)
+    except FormError as error:
         raise Refusal(422, "bad_form", f"The form cannot be read: {error}.") from None
-    if not found.files:
+    fields = {part.name: part.content for part in parts if part.filename is None}
+    files = [part for part in parts if part.filename is not None]
+    if len(files) > most:
+        raise _too_many(most)
+    if len(parts) - len(files) > FIELDS:
+        raise Refusal(422, "bad_form", f"The form has more than {FIELDS} fields beside its files.")
+    if not files:
         raise Refusal(422, "empty", "The form has no file. Send one or more, as with `curl -F image=@photo.jpg`.")
-    options = validated(JsonImages, {"images": [""], **{n: v for n, v in fields.items() if n in OPTIONS}})
-    found.top_k, found.return_features = options.top_k, options.return_features
-    return found
+    options = {name: fields[name].decode("utf-8", "replace") for name in OPTIONS if name in fields}
+    asked = validated(JsonImages, {"images": [""], **options})
+    return Images(
+        [part.filename for part in files], [part.content for part in files], asked.top_k, asked.return_features
+    )
 
 
 OPTIONS = ("top_k", "return_features")
 
 
-async def _of_json(body: bytes, most: int) -> Images:
-    asked = await asyncio.to_thread(validated, JsonImages, body) if len(body) > 1 << 20 else validated(JsonImages, body)
+def _of_json(body: bytes, most: int) -> Images:
+    asked = validated(JsonImages, body)
     if len(asked.images) > most:
         raise _too_many(most)
     files = [from_base64(text, f"images[{place}]") for place, text in enumerate(asked.images)]
     return Images([None] * len(files), files, asked.top_k, asked.return_features)
+
+
+async def parsed(body: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
+    """Parse a body; a large one in a thread, so that others are answered meanwhile."""
+    return await asyncio.to_thread(parse, body) if len(body) > LARGE else parse(body)
 
 
 def from_base64(text: str, where: str) -> bytes:
@@ -203,11 +199,22 @@ def from_base64(text: str, where: str) -> bytes:
     try:
         data = base64.b64decode(text.encode("ascii", "replace"), validate=True)
     except (binascii.Error, ValueError):
-        hint = " This service takes no addresses." if "://" in text[:80] or text[:5] in ("file:", "data:") else ""
-        raise Refusal(422, "bad_base64", f"{where} is not base64.{hint} Send the bytes of the file, base64.") from None
+        raise Refusal(422, "bad_base64", f"{where} is not base64.{_hint(text[:200])}") from None
     if not data:
         raise Refusal(422, "empty", f"{where} is empty.")
     return data
+
+
+def _hint(start: str) -> str:
+    if start.startswith("data:"):
+        return " Leave out what comes before the comma."
+    if "://" in start or start.startswith("file:"):
+        return " This service fetches nothing: send the bytes of the file, base64."
+    if any(character.isspace() for character in start):
+        return " Leave out line breaks, as `base64 --wrap=0` does."
+    if "-" in start or "_" in start:
+        return " Its alphabet is the usual one, with + and /."
+    return " Send the bytes of the file, base64."
 
 
 def _too_many(most: int) -> Refusal:
@@ -215,15 +222,19 @@ def _too_many(most: int) -> Refusal:
 
 
 def validated(model: type[Model], given: bytes | dict[str, object]) -> Model:
-    """Check a body against a model.
+    """Check a body against a model: JSON strictly, the texts of a form as what they mean.
 
     Raises
     ------
     Refusal
-        422, naming the first thing that is wrong.
+        422, naming the first thing that is wrong; 413 for too many values.
     """
     try:
-        return model.model_validate_json(given) if isinstance(given, bytes) else model.model_validate(given)
+        if not isinstance(given, bytes):
+            return model.model_validate(given)
+        if given.count(b",") >= VALUES:
+            raise Refusal(413, "too_large", f"The body has more than {VALUES:,} values, which is the most allowed.")
+        return model.model_validate_json(given, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

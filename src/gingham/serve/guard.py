@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hmac
 import ipaddress
@@ -67,7 +68,7 @@ class Guard:
     ) -> None:
         self.app = app
         self.draining = False
-        self._authorization = f"Bearer {token}".encode() if token else b""
+        self._token = token.encode()
         self._hosts = frozenset(host.lower() for host in hosts)
         self._line = line
         self._metrics = metrics
@@ -81,6 +82,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        asked = _with_a_body(scope)
         request_id = f"{self._prefix}-{next(self._count)}"
         status = 0
         sent = 0
@@ -101,7 +103,7 @@ class Guard:
         try:
             try:
                 self._check(scope)
-                await self.app(scope, receive, leave)
+                await self.app(asked, receive, leave)
             except Refusal as refusal:
                 await _answer(refusal, scope, leave)
             except ClientDisconnect:
@@ -115,7 +117,7 @@ class Guard:
         finally:
             self._metrics.in_flight.dec()
             seconds = time.perf_counter() - began
-            path = _template(scope)
+            path = _template(asked)
             self._metrics.requests.labels(path, _method(scope), status).inc()
             self._metrics.seconds.labels(path).observe(seconds)
             self._journal.request(
@@ -133,7 +135,7 @@ class Guard:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in headers and name in (b"host", b"origin", b"authorization", b"content-length"):
-                raise Refusal(422, "bad_request", f"The header {name.decode()} comes twice.")
+                raise Refusal(400, "bad_request", f"The header {name.decode()} comes twice.")
             headers[name] = value
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if host not in _own_names(tuple(scope.get("server") or ("", 0))) and host not in self._hosts:
@@ -144,8 +146,7 @@ class Guard:
                 "with --hosts NAME:PORT.",
             )
         self._check_origin(scope, headers, host)
-        given = headers.get(b"authorization", b"")
-        if self._authorization and scope["path"] not in OPEN and not hmac.compare_digest(given, self._authorization):
+        if self._token and scope["path"] not in OPEN and not self._knows(headers.get(b"authorization", b"")):
             raise Refusal(
                 401,
                 "unauthorized",
@@ -154,6 +155,10 @@ class Guard:
             )
         if scope["method"] == "POST" and scope["path"].endswith(PREDICTING) and self._line.full:
             raise self._line.refusal()
+
+    def _knows(self, authorization: bytes) -> bool:
+        scheme, _, token = authorization.partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
     @staticmethod
     def _check_origin(scope: Scope, headers: dict[bytes, bytes], host: str) -> None:
@@ -175,11 +180,13 @@ def _own_names(server: tuple[str, int]) -> frozenset[str]:
     """Return what the Host header may say of the address at which a connection came in."""
     address, port = server
     names = {address}
-    try:
-        if ipaddress.ip_address(address).is_loopback:
+    with contextlib.suppress(ValueError):
+        ip = ipaddress.ip_address(address)
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:  # IPv4 that came in through an IPv6 socket
+            ip = ip.ipv4_mapped
+            names = {str(ip)}
+        if ip.is_loopback:
             names |= {"localhost", "127.0.0.1", "::1"}
-    except ValueError:
-        pass
     bracketed = {f"[{name}]" if ":" in name else name for name in names}
     return frozenset({f"{name}:{port}" for name in bracketed} | (bracketed if port == 80 else set()))
 
@@ -196,6 +203,11 @@ def _template(scope: Scope) -> str:
 def _method(scope: Scope) -> str:
     method = str(scope["method"])
     return method if method in ("GET", "HEAD", "POST") else "other"
+
+
+def _with_a_body(scope: Scope) -> Scope:
+    """Return the request for the application: a HEAD is a GET to it, whose body the server leaves out."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 async def _answer(refusal: Refusal, scope: Scope, send: Send) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gingham import __version__
 from gingham.export import Predictor
-from gingham.serve.bodies import from_base64, validated
+from gingham.serve.bodies import from_base64, parsed, validated
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import errors
 from gingham.serve.service import Service
@@ -156,9 +156,7 @@ def kserve_routes(service: Service) -> APIRouter:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refusal(415, "unsupported_media_type", "Send application/json.")
         async with service.bodies.read(request) as body:
-            asked = validated(InferRequest, body)
-            wanted = _wanted(asked)
-            images = _images(asked.inputs[0], predictor, service.max_images)
+            asked, images = await parsed(body, lambda body: _asked(body, predictor, service.max_images))
             jobs = await service.jobs(request, predictor, images)
         for job in jobs:
             if job.error:
@@ -171,7 +169,7 @@ def kserve_routes(service: Service) -> APIRouter:
             "model_name": name,
             "model_version": predictor.digest,
             "id": asked.id,
-            "outputs": [output for output in outputs if output["name"] in wanted],
+            "outputs": [output for output in outputs if output["name"] in _wanted(asked)],
         }
 
     return routes
@@ -179,6 +177,12 @@ def kserve_routes(service: Service) -> APIRouter:
 
 ARRAYS = ("probabilities", "scores", "features")
 BY_DEFAULT = ("probabilities", "label")
+
+
+def _asked(body: bytes, predictor: Predictor, most: int) -> tuple[InferRequest, list[Any]]:
+    asked = validated(InferRequest, body)
+    _wanted(asked)
+    return asked, _images(asked.inputs[0], predictor, most)
 
 
 def _wanted(asked: InferRequest) -> tuple[str, ...]:
@@ -211,7 +215,8 @@ def _pixels(data: list[Any], shape: list[int]) -> NDArray[np.uint8]:
         values = np.asarray(data)
     except ValueError:
         values = np.empty(0)
-    if values.size != math.prod(shape) or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+    fits = values.shape in ((math.prod(shape),), tuple(shape))
+    if not fits or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise Refusal(
             422,
             "bad_tensor",
