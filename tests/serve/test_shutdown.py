@@ -42,7 +42,7 @@ def load_until_the_end(service: ServiceProcess, bodies: list[bytes], number: int
             closed_loop(service.port, bodies, 16, 60),
             closed_loop(service.port, live + bodies[:2], 6, 60, keep=False),
             closed_loop(service.port, live, 6, 60, pause=0.3),
-            closed_loop(service.port, live, 6, 60, pause=0.7),
+            closed_loop(service.port, live, 6, 60, pause=0.6),
         )
 
     return asyncio.run(main())
@@ -168,7 +168,7 @@ def test_a_request_that_comes_as_its_connection_is_closed_is_answered(model: Pat
     with ServiceProcess(model, tmp_path) as service, service.connect() as connection:
         connection.sendall(request(service.port, path="/health/live"))
         assert read(connection)[0] == 200
-        time.sleep(0.7)
+        time.sleep(1.2)
         os.kill(service.pid, signal.SIGSTOP)
         os.kill(service.pid, signal.SIGTERM)
         connection.sendall(request(service.port, PHOTO))

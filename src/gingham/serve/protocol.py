@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import select
+import socket
 import time
 from typing import Any
 
@@ -126,9 +126,18 @@ class TimedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def close_if_idle(self, seconds: float) -> None:
-        """Close a connection that has been between two requests for so long, and has not just now brought one."""
-        if self.phase in ("new", "idle") and time.monotonic() - self.since > seconds and not self._has_unread():
-            self.transport.close()
+        """Close a connection that has been between two requests for so long, and has not just now brought one.
+
+        There is no moment between the look and the end in which a request could come from this machine and be lost.
+        """
+        if (
+            self.phase in ("new", "idle")
+            and time.monotonic() - self.since > seconds
+            and not self.transport.is_closing()
+        ):
+            with self._twin() as twin:
+                if not _has_unread(twin):
+                    twin.shutdown(socket.SHUT_RDWR)
 
     def _step(self) -> None:
         """Enter the phase in which the connection is now."""
@@ -161,17 +170,17 @@ class TimedProtocol(HttpToolsProtocol):
         self.deadline = None if seconds is None else self.loop.call_later(seconds, self._too_slow)
 
     def _too_slow(self) -> None:
-        if self.phase == "idle" and self._has_unread():
-            self._within(KEEP_ALIVE)
-        else:
-            self.transport.abort()
+        if self.phase == "idle":
+            with self._twin() as twin:
+                if _has_unread(twin):
+                    self._within(KEEP_ALIVE)
+                    return
+        self.transport.abort()
 
-    def _has_unread(self) -> bool:
-        if not hasattr(select, "poll"):  # Windows
-            return False
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+    def _twin(self) -> socket.socket:
+        """Return the socket once more; the one of the transport cannot be asked."""
+        one = self.transport.get_extra_info("socket")
+        return socket.fromfd(one.fileno(), one.family, one.type)
 
     def _make_room(self) -> None:
         """Send away who has been longest without a request; or, where all have one, the newcomer."""
@@ -216,6 +225,16 @@ class _Lingering:
             self._protocol.closing = True
         else:
             self._protocol.transport.close()
+
+
+def _has_unread(connection: socket.socket) -> bool:
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def timed_protocol(seconds: float, connections: int) -> type[TimedProtocol]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gingham.errors import GinghamError
 from gingham.export import Predictor
 from gingham.serve.journal import Journal
 from gingham.serve.metrics import Metrics
@@ -55,7 +54,7 @@ class ServedModel:
             self._signature = signature
             try:
                 predictor = await asyncio.to_thread(_load, self.current.path, self.current.precision)
-            except (GinghamError, OSError, MemoryError) as error:
+            except Exception as error:  # whatever is wrong with a file, the model that is there goes on
                 metrics.loads.labels("failed").inc()
                 journal.event("model_refused", message=f"{error} The model {self.current.digest} goes on answering.")
                 return

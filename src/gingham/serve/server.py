@@ -8,6 +8,7 @@ import dataclasses
 import ipaddress
 import logging
 import os
+import selectors
 import signal
 import socket
 import time
@@ -41,7 +42,7 @@ BODIES_TOGETHER = 8
 FILES_BESIDE = 64
 FILES_OF_A_WORKER = 8
 """Open files that are no connections: without a reserve, no decoding process could be replaced."""
-QUIET = 0.5
+QUIET = 1.0
 """Seconds after which a connection that brings nothing is closed, once no more are accepted."""
 
 
@@ -210,7 +211,13 @@ class _Server(uvicorn.Server):
         deadline = time.monotonic() + self._settings.grace
         self._watching.cancel()
         refuse_newcomers(self._listener)
-        await asyncio.sleep(0.05)  # who waits to be accepted is
+        waiting = selectors.DefaultSelector()
+        waiting.register(self._listener, selectors.EVENT_READ)
+        for _ in range(100):  # who waits to be accepted is
+            await asyncio.sleep(0.01)
+            if not waiting.select(0):
+                break
+        waiting.close()
         for server in self.servers:
             server.close()
         self._listener.close()
