@@ -24,7 +24,12 @@ from gingham.serve.workers import Job
 
 __all__ = ["build_app"]
 
-TYPES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+PAGE = {
+    "/": ("page.html", "text/html"),
+    "/assets/page.css": ("page.css", "text/css"),
+    "/assets/page.js": ("page.js", "text/javascript"),
+    "/assets/icon.svg": ("icon.svg", "image/svg+xml"),
+}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODIES_OF_PREDICT = {
     "requestBody": {
@@ -126,9 +131,9 @@ def _routes(service: Service) -> APIRouter:
     async def metrics() -> Response:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
-    for path, name in {"/": "page.html", "/assets/page.css": "page.css", "/assets/page.js": "page.js"}.items():
+    for path, (name, media_type) in PAGE.items():
         content = files("gingham.serve").joinpath("page", name).read_bytes()
-        routes.add_api_route(path, _sends(content, TYPES[name]), include_in_schema=False)
+        routes.add_api_route(path, _sends(content, media_type), include_in_schema=False)
     return routes
 
 
