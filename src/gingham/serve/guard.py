@@ -29,7 +29,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN = frozenset({
-    "/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",
+    "/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg",
+    "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",
 })  # fmt: skip
 """Paths that need no token: probes have none, and the page asks for it."""
 PREDICTING = ("/predict", "/infer")
