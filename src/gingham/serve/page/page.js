@@ -90,7 +90,7 @@ function add(files) {
 
 // -- showing ---------------------------------------------------------------------------------------------------------
 
-const percent = (share) => `${(100 * share).toFixed(share > 0.0005 && share < 0.9995 ? 1 : 0)} %`;
+const percent = (share) => (share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(share < 0.9995 ? 1 : 0)} %`);
 
 function element(tag, text, name) {
   const made = document.createElement(tag);
@@ -281,7 +281,7 @@ function promise(metrics) {
   const whole = (share) => (100 * share).toFixed(0);
   const [low, high] = metrics.accuracy_ci ?? [];
   const range = low === undefined ? "" : ` (${whole(low)} to ${whole(high)})`;
-  const tested = metrics.test_images ? `, by its test on ${metrics.test_images.toLocaleString("en")}` : "";
+  const tested = metrics.test_images ? `, by its test on ${metrics.test_images.toLocaleString("en")} images` : "";
   return `Of 100 new images like those it learned from, expect about ${whole(metrics.accuracy)} to be recognised${range}${tested}.`;
 }
 
