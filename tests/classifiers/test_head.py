@@ -105,6 +105,16 @@ def test_part_of_a_file_is_none(size: int, tmp_path: Path) -> None:
     assert LinearHead.read(file) is None
 
 
+def test_a_head_of_an_earlier_gingham_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knew no outliers; the head is fitted again."""
+    from gingham.classifiers import head as module
+
+    monkeypatch.setattr(module, "ARRAYS", ("coef", "intercept", "calibration_offsets"))
+    (tmp_path / "h").write_bytes(head(2).to_bytes())
+    monkeypatch.undo()
+    assert LinearHead.read(tmp_path / "h") is None
+
+
 def test_no_file_and_foreign_files_are_none(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

@@ -67,7 +67,9 @@ def export(
         raise UsageError(f"There is no precision {precision}. Allowed: {', '.join(PRECISIONS)}.")
     found = show(folder, run)
     if found.record.model is None:
-        raise UnavailableError(f"The run {found.run_id} did not finish and has no model. `gingham runs list`")
+        raise UnavailableError(
+            f"The run {found.run_id} did not finish and has no model. `gingham runs list` shows which did."
+        )
     report = progress or (lambda _step, _done, _total: None)
     report("export", 0, 4)
     model, info = read_model(found.model)

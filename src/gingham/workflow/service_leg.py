@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,30 +38,23 @@ def running_service(file: Path, precision: str = "auto") -> Iterator[str]:
     """
     # What a user has set for their own service, a token or a wider address, is not meant for this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
-    command = [sys.executable, "-m", "gingham", "serve", str(file.absolute()), "--json", "--quiet"]
-    own = [
-        "--project",
-        str(file.parent),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        "--no-access-log",
-        "--precision",
-        precision,
-    ]
-    with subprocess.Popen([*command, *own], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    command = [sys.executable, "-P", "-m", "gingham", "serve", str(file.absolute()), "--json", "--quiet"]
+    place = [f"--project={file.parent}", "--host=127.0.0.1", "--port=0", "--workers=1"]
+    command += [*place, "--no-access-log", f"--precision={precision}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        hung = threading.Timer(SECONDS, process.kill)
         try:
             assert process.stdout is not None
+            hung.start()
             line = process.stdout.readline()
+            hung.cancel()
             if b'"url"' not in line:
                 process.terminate()
                 said = process.communicate(timeout=SECONDS)[1].decode(errors="replace").strip()
                 raise UnavailableError(f"The service that should prove the model file does not start. {said}")
             yield json.loads(line)["url"]
         finally:
+            hung.cancel()
             process.terminate()
             try:
                 process.communicate(timeout=SECONDS)
