@@ -13,12 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from gingham import __version__
 from gingham.export import Prediction, Predictor
-from gingham.serve.bodies import Images, JsonImages, images_of
+from gingham.serve.bodies import Images, images_of
 from gingham.serve.kserve import kserve_routes
+from gingham.serve.openapi import BODIES_OF_PREDICT, DocumentedApp
 from gingham.serve.refusal import Refusal, refusal_of_image
-from gingham.serve.schemas import ERRORS, Health, ModelDescription, Predictions, errors
+from gingham.serve.schemas import Health, ModelDescription, Predictions, errors
 from gingham.serve.service import Service
 from gingham.serve.workers import Job
 
@@ -30,27 +30,6 @@ PAGE = {
     "/assets/page.js": ("page.js", "text/javascript"),
     "/assets/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-BODIES_OF_PREDICT = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "image": {"type": "array", "items": BINARY["schema"], "minItems": 1},
-                        "top_k": {"type": "integer", "minimum": 1},
-                        "return_features": {"type": "boolean"},
-                    },
-                    "required": ["image"],
-                }
-            },
-            "application/json": {"schema": JsonImages.model_json_schema()},
-            **dict.fromkeys(("application/octet-stream", "image/jpeg", "image/png", "image/webp"), BINARY),
-        },
-    }
-}
 
 
 def build_app(service: Service) -> FastAPI:
@@ -60,15 +39,7 @@ def build_app(service: Service) -> FastAPI:
     ----------
     service : Service
     """
-    app = FastAPI(
-        title="Gingham",
-        version=__version__,
-        description="Predicts the class of images.",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        responses=ERRORS,
-    )
+    app = DocumentedApp()
     app.add_exception_handler(HTTPException, _as_refusal)
     app.add_exception_handler(Refusal, _as_refusal)
     app.add_exception_handler(RequestValidationError, _as_refusal)
@@ -83,7 +54,7 @@ def _routes(service: Service) -> APIRouter:
     @routes.post(
         "/predict",
         response_model=Predictions,
-        responses=errors(408, 413, 415, 503),
+        responses=errors(408, 413, 415, 422),
         openapi_extra=BODIES_OF_PREDICT,
         summary="Predict the class of one or more images",
     )
@@ -120,7 +91,7 @@ def _routes(service: Service) -> APIRouter:
     async def live() -> dict[str, str]:
         return {"status": "live"}
 
-    @routes.get("/health/ready", response_model=Health, responses=errors(503), summary="Whether it takes requests")
+    @routes.get("/health/ready", response_model=Health, summary="Whether it takes requests")
     async def ready() -> dict[str, str]:
         if not service.ready:
             raise Refusal(503, "stopping", "The service is stopping.", {"Retry-After": "5"})

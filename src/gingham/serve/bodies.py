@@ -8,7 +8,7 @@ import binascii
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -38,7 +38,9 @@ class JsonImages(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"images": ["iVBORw0KGgo="], "top_k": 3}]}
     )
 
-    images: list[str] = Field(min_length=1, description="Image files, base64")
+    images: list[Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]] = Field(
+        min_length=1, description="Image files"
+    )
     top_k: int | None = Field(None, ge=1, description="Only so many classes, the most probable first; null: all")
     return_features: bool = Field(False, description="Whether the answers carry the features")
 

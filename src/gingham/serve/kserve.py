@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gingham import __version__
 from gingham.export import Predictor
 from gingham.serve.bodies import from_base64, parsed, validated
+from gingham.serve.openapi import body_of
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import errors
 from gingham.serve.service import Service
@@ -108,13 +109,13 @@ def kserve_routes(service: Service) -> APIRouter:
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @routes.get("/health/ready", responses=errors(503), summary="Whether the server takes requests")
+    @routes.get("/health/ready", summary="Whether the server takes requests")
     async def ready() -> dict[str, bool]:
         if not service.ready:
             raise Refusal(503, "stopping", "The service is stopping.", {"Retry-After": "5"})
         return {"ready": True}
 
-    @routes.get("/models/{name}", response_model=ModelMetadata, responses=errors(404), summary="The model")
+    @routes.get("/models/{name}", response_model=ModelMetadata, responses=errors(404, 422), summary="The model")
     async def metadata(name: str) -> dict[str, Any]:
         info = served(name).info
         size, classes = info.resolution, len(info.labels)
@@ -134,7 +135,7 @@ def kserve_routes(service: Service) -> APIRouter:
             ],
         }
 
-    @routes.get("/models/{name}/ready", responses=errors(404, 503), summary="Whether the model takes requests")
+    @routes.get("/models/{name}/ready", responses=errors(404, 422), summary="Whether the model takes requests")
     async def model_ready(name: str) -> dict[str, Any]:
         served(name)
         return {"name": name, **await ready()}
@@ -142,13 +143,8 @@ def kserve_routes(service: Service) -> APIRouter:
     @routes.post(
         "/models/{name}/infer",
         response_model=InferAnswer,
-        responses=errors(404, 408, 413, 415, 503),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": InferRequest.model_json_schema()}},
-            }
-        },
+        responses=errors(404, 408, 413, 415, 422),
+        openapi_extra=body_of("application/json", InferRequest),
         summary="Predict",
     )
     async def infer(name: str, request: Request) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The answers of the service, as the OpenAPI document shows them."""
+"""The answers of the service, as `/openapi.json` shows them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Predictions(BaseModel):
         "json_schema_extra": {
             "examples": [
                 {
-                    "model": {"id": "5b1f…", "run_id": "20261127-063146-cba2"},
+                    "model": {"id": "0a9d2afa050526243c850f52ac5d4138", "run_id": "20261127-063146-cba2"},
                     "predictions": [
                         {
                             "path": "photo.jpg",
@@ -108,23 +108,43 @@ class Health(BaseModel):
 
 
 REASONS = {
-    401: "The token is missing or wrong",
-    403: "A page of another site asks",
-    404: "There is nothing of this name",
-    405: "Another method is allowed here",
-    408: "The body did not arrive in time",
-    413: "Too many bytes, pixels or images",
-    415: "Not an image, or another content type than those allowed",
-    421: "The Host header names another service",
-    422: "What was sent cannot be read",
-    503: "Overloaded or stopping; try again after Retry-After",
+    400: "It cannot be told where the request ends, or a header comes twice: `bad_request`",
+    401: "The token is missing or wrong: `unauthorized`",
+    403: "A page of another site asks: `foreign_origin`",
+    404: "There is nothing of this name: `not_found`, `unknown_model`",
+    405: "Another method is allowed here: `method_not_allowed`",
+    408: "The body did not arrive in time: `too_slow`",
+    413: "Too many bytes, pixels, values or images: `too_large`, `too_many_images`",
+    415: "Not an image, or another content type than those allowed: `not_an_image`, `unsupported_format`, "
+    "`unsupported_media_type`, `unsupported_encoding`",
+    421: "The Host header names another service: `unknown_host`",
+    422: "What was sent cannot be used: `bad_request`, `bad_form`, `bad_base64`, `bad_tensor`, `unknown_input`, "
+    "`unknown_output`, `empty`, `truncated`, `corrupt`",
+    431: "The headers are too large: `too_large`",
+    503: "Overloaded or stopping; try again after Retry-After: `overloaded`, `stopping`",
+}
+HEADERS = {
+    401: ("WWW-Authenticate", "`Bearer`"),
+    405: ("Allow", "The methods that are allowed"),
+    503: ("Retry-After", "Seconds after which to try again"),
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of error answers for a route."""
-    return {status: {"model": ErrorAnswer, "description": REASONS[status]} for status in statuses}
+    return {
+        status: {
+            "model": ErrorAnswer,
+            "description": REASONS[status],
+            **({"headers": dict([_header(*HEADERS[status])])} if status in HEADERS else {}),
+        }
+        for status in statuses
+    }
 
 
-ERRORS = errors(401, 403, 405, 421, 422)
+def _header(name: str, about: str) -> tuple[str, dict[str, Any]]:
+    return name, {"description": about, "schema": {"type": "string"}}
+
+
+ERRORS = errors(400, 401, 403, 405, 421, 431, 503)
 """What every route can answer."""
