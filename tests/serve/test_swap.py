@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,11 +94,10 @@ def test_no_request_fails_and_each_answer_is_of_one_model(
         assert "Traceback" not in service.log
 
 
-async def until(condition: Callable[[], bool]) -> Awaitable[None] | None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not await asyncio.to_thread(condition):
             await asyncio.sleep(0.1)
-    return None
 
 
 def half(model: Path) -> bytes:

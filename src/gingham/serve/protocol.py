@@ -128,13 +128,10 @@ class TimedProtocol(HttpToolsProtocol):
     def close_if_idle(self, seconds: float) -> None:
         """Close a connection that has been between two requests for so long, and has not just now brought one.
 
-        There is no moment between the look and the end in which a request could come from this machine and be lost.
+        It ends at once and not in the next round of the loop, in whose course a request could arrive and be lost.
         """
-        if (
-            self.phase in ("new", "idle")
-            and time.monotonic() - self.since > seconds
-            and not self.transport.is_closing()
-        ):
+        resting = self.phase in ("new", "idle") and not self.transport.is_closing()
+        if resting and time.monotonic() - self.since > seconds:
             with self._twin() as twin:
                 if not _has_unread(twin):
                     twin.shutdown(socket.SHUT_RDWR)

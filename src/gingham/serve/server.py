@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
         If the file is no model of Gingham's.
     """
     _refuse_unprotected(settings)
+    _open_what_is_closed()
     listener = listen(settings.host, settings.port)
     workers = Workers(settings.workers or usable_cpus() + 1, settings.max_pixels, settings.decode_timeout)
     workers.start()
@@ -116,6 +118,15 @@ def _refuse_unprotected(settings: Settings) -> None:
             f"`service.host` is {settings.host}, which other machines can reach, and that needs a token: set "
             "GINGHAM_SERVICE__TOKEN to 16 characters or more, or leave the host at 127.0.0.1."
         )
+
+
+def _open_what_is_closed() -> None:
+    """Let no socket become standard input, output or error, which decoding processes inherit."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(lowest)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def _is_loopback(host: str) -> bool:
