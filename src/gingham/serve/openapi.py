@@ -27,7 +27,11 @@ FORM = {
             "description": "Image files with their names; the field may have any name",
         },
         "top_k": {"type": "integer", "minimum": 1, "description": "As the parameter, which goes before it"},
-        "return_features": {"type": "boolean", "description": "As the parameter, which goes before it"},
+        "return_features": {
+            "type": "string",
+            "description": "`true` or `false`, as the parameter",
+            "examples": ["true"],
+        },
     },
     "required": ["image"],
 }
