@@ -134,8 +134,9 @@ async def closed_loop(
     check: Callable[[Answer, bytes], None] | None = None,
     keep: bool = True,
     pause: float = 0.0,
+    times: int | None = None,
 ) -> Tally:
-    """Let so many clients ask, each again as soon as it has an answer, until the time is over.
+    """Let so many clients ask, each again as soon as it has an answer, until the time is over, or so many times.
 
     A client that can connect no more ends. Without ``keep``, each request has a connection of its own.
     """
@@ -144,7 +145,8 @@ async def closed_loop(
 
     async def client(place: int) -> None:
         connection = Connection(port)
-        while (start := time.perf_counter()) - began < seconds:
+        end = None if times is None else place + times
+        while (start := time.perf_counter()) - began < seconds and place != end:
             place += 1
             content = contents[place % len(contents)]
             try:

@@ -20,12 +20,6 @@ from tests.serve.process import ServiceProcess, alive, contents, read, within
 PHOTO = makers.jpeg()
 
 
-@pytest.fixture(scope="module")
-def model(untouched_run: Path) -> Path:
-    """A model of three classes."""
-    return next(untouched_run.glob("runs/*/model.onnx"))
-
-
 @pytest.fixture
 def files(photos: Path) -> list[Path]:
     """Real photos, to be sent."""

@@ -17,12 +17,6 @@ from tests.images import makers
 from tests.serve.process import ServiceProcess, alive, children_of, within
 
 
-@pytest.fixture(scope="module")
-def model(untouched_run: Path) -> Path:
-    """A model of three classes."""
-    return next(untouched_run.glob("runs/*/model.onnx"))
-
-
 def test_it_is_ready_soon(model: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     with ServiceProcess(model, tmp_path) as service:

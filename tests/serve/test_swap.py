@@ -20,10 +20,10 @@ from tests.textures import PARAMETERS
 PHOTO = makers.jpeg()
 
 
-@pytest.fixture(scope="module")
-def three(untouched_run: Path) -> Path:
+@pytest.fixture
+def three(model: Path) -> Path:
     """A model of three classes at 96 pixels."""
-    return next(untouched_run.glob("runs/*/model.onnx"))
+    return model
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,12 +22,6 @@ from tests.images import makers
 from tests.serve.process import alive, within
 
 PHOTO = makers.jpeg()
-
-
-@pytest.fixture(scope="module")
-def predictor(untouched_run: Path) -> Predictor:
-    """A model of three classes at 96 pixels."""
-    return Predictor(next(untouched_run.glob("runs/*/model.onnx")))
 
 
 @contextmanager
