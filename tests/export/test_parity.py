@@ -15,7 +15,14 @@ from onnx import numpy_helper
 
 from gingham import DataError, Project
 from gingham.export.model_file import ModelInfo, describe
-from gingham.export.parity import TOLERANCES, Expected, check_parity, check_resizing
+from gingham.export.parity import (
+    TOLERANCES,
+    Expected,
+    by_onnxruntime,
+    by_openvino,
+    check_parity,
+    check_resizing,
+)
 from gingham.export.probes import Probe, disguises, drawn_photo, refuse_unlike_twins, squares
 from gingham.export.rebuild import read_model, rebuild
 from gingham.export.runtime import Outputs
@@ -80,6 +87,19 @@ def test_a_file_that_resizes_agrees(case: Case, tmp_path: Path) -> None:
     expected = expected_of(folder, case.run, case.probes, None, whole=True)
     ways = check_resizing(file, case.probes, expected)
     assert [way.way for way in ways] == ["ONNX Runtime", "OpenVINO f32"]
+
+
+def test_outputs_that_a_runtime_merges_keep_their_names(untouched_run: Path, tmp_path: Path) -> None:
+    """With a calibration that changes nothing, the scores are also an inner result of the head."""
+    model, info = read_model(next(untouched_run.glob("runs/*/model.onnx")))
+    for tensor in model.graph.initializer:
+        if tensor.name == "head.scale":
+            tensor.CopyFrom(numpy_helper.from_array(np.float32(1), tensor.name))
+    file = tmp_path / "model.onnx"
+    file.write_bytes(rebuild(model, info, precision="f32", with_resize=True))
+    picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    exact, nearly = (run(file, [picture]) for run in (by_onnxruntime, by_openvino))
+    np.testing.assert_allclose(nearly.scores, exact.scores, atol=1e-2)
 
 
 def scaled(name: str, factor: float) -> Callable[[onnx.ModelProto], None]:

@@ -15,7 +15,7 @@ from gingham.errors import DataError
 from gingham.export.model_file import ModelInfo
 from gingham.export.predictor import Predictor
 from gingham.export.probes import Probe, squares
-from gingham.export.runtime import Outputs
+from gingham.export.runtime import NAMES, Outputs
 from gingham.images import decode
 
 if TYPE_CHECKING:
@@ -243,11 +243,12 @@ def by_openvino(file: Path, inputs: Sequence[Images] | Images) -> Outputs:
 
     network = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     (entry,) = network.inputs
-    name = entry.any_name
-    rows = [
-        {port.any_name: value.copy() for port, value in network({name: _batch(image, name)}).items()}
-        for image in inputs
-    ]
+    request = network.create_infer_request()
+    names = [name for name in NAMES if any(name in port.names for port in network.outputs)]  # a port may bear several
+    rows = []
+    for image in inputs:
+        request.infer({0: _batch(image, entry.any_name)})
+        rows.append({name: request.get_tensor(name).data.copy() for name in names})
     return _outputs(rows)
 
 
