@@ -33,7 +33,7 @@ def main(memory: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints must not come between
+    _silence()
     network_input(_WARM, InputRecipe(8))
     _limit_memory(memory)
     with contextlib.suppress(BrokenPipeError):  # the server has gone
@@ -61,6 +61,14 @@ def _write(answers: BinaryIO, good: int, content: memoryview) -> None:
     answers.write(ANSWER.pack(good, len(content)))
     while content:
         content = content[answers.write(content) :]
+
+
+def _silence() -> None:
+    """Let nothing that a library prints of an image come between the answers, or into the log of the server."""
+    sys.stderr = os.fdopen(os.dup(2), "w")  # for Python, whose last words are those of a bug
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def _limit_memory(size: int) -> None:
