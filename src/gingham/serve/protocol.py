@@ -103,7 +103,7 @@ class TimedProtocol(HttpToolsProtocol):
         if self.told_to_wait:
             self.told_to_wait = False
             self.flow.pause_reading()
-            self.loop.call_later(WAIT, self.flow.resume_reading)
+            self.loop.call_later(WAIT, self._read_on)
         self._step()
 
     def pause_writing(self) -> None:
@@ -160,6 +160,10 @@ class TimedProtocol(HttpToolsProtocol):
         if self.arriving:
             return "head" if self.in_head else "discarding"
         return "new" if self.cycle is None else "idle"
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _within(self, seconds: float | None) -> None:
         if self.deadline is not None:
