@@ -299,7 +299,6 @@ def test_every_answer_carries_the_headers_that_protect(ask: Asker) -> None:
 def test_what_is_no_http_is_refused_in_json(ask: Asker) -> None:
     for content in (
         b"hello\r\n\r\n",
-        b"GET /\r\n\r\n",
         b"GET /model HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
     ):

@@ -192,18 +192,21 @@ def _wanted(asked: InferRequest) -> tuple[str, ...]:
 
 
 def _images(tensor: Tensor, predictor: Predictor, most: int) -> list[Any]:
-    size = predictor.info.resolution
-    if tensor.shape and tensor.shape[0] > most:
-        raise Refusal(413, "too_many_images", f"This service takes at most {most} images in one request.")
-    if tensor.name == "image" and tensor.datatype == "BYTES":
-        if tensor.shape != [len(tensor.data)] or not tensor.data or not all(isinstance(t, str) for t in tensor.data):
+    size, shape, data = predictor.info.resolution, tensor.shape, tensor.data
+    kind = (tensor.name, tensor.datatype)
+    if kind == ("image", "BYTES"):
+        if shape != [len(data)] or not data or not all(isinstance(text, str) for text in data):
             raise Refusal(422, "bad_tensor", "The shape of image is [n], and its data are n texts of base64.")
-        return [from_base64(text, f"data[{place}]") for place, text in enumerate(tensor.data)]
-    if tensor.name == "images" and tensor.datatype == "UINT8":
-        if len(tensor.shape) != 4 or tensor.shape[1:] != [size, size, 3] or tensor.shape[0] < 1:
-            raise Refusal(422, "bad_tensor", f"The shape of images is [n, {size}, {size}, 3], not {tensor.shape[:8]}.")
-        return list(_pixels(tensor.data, tensor.shape))
-    raise Refusal(422, "unknown_input", f"There is one input: {INPUTS.format(size)}.")
+    elif kind == ("images", "UINT8"):
+        if len(shape) != 4 or shape[1:] != [size, size, 3] or shape[0] < 1:
+            raise Refusal(422, "bad_tensor", f"The shape of images is [n, {size}, {size}, 3], not {shape[:8]}.")
+    else:
+        raise Refusal(422, "unknown_input", f"There is one input: {INPUTS.format(size)}.")
+    if shape[0] > most:
+        raise Refusal(413, "too_many_images", f"This service takes at most {most} images in one request.")
+    if tensor.datatype == "BYTES":
+        return [from_base64(text, f"data[{place}]") for place, text in enumerate(data)]
+    return list(_pixels(data, shape))
 
 
 def _pixels(data: list[Any], shape: list[int]) -> NDArray[np.uint8]:
