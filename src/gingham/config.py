@@ -180,7 +180,7 @@ class Service(_Table):
     grace: float = Field(25.0, gt=0, le=3600, description="Seconds in which it then finishes what it has begun")
     access_log: bool = Field(True, description="Write a JSON line to standard error for each request")
     precision: Literal["auto", "bf16", "f32"] = Field(
-        "auto", description="What the network is computed in; auto: bf16 where the processor has it, else f32"
+        "auto", description="What the network is computed in; auto: as in training, or f32 without a bf16 processor"
     )
 
 

@@ -385,3 +385,24 @@ def test_threads_may_predict_at_once(predictor: Predictor, textures: list[Path])
 def test_real_photos_one_by_one_and_together(predictor: Predictor, photos: Path) -> None:
     files = sorted((photos / "clothing" / "hat").iterdir())[:30]
     assert predictor.predict(files) == [predictor.predict(file)[0] for file in files]
+
+
+@pytest.mark.parametrize(
+    ("trained_in", "precision", "expected"),
+    [
+        pytest.param("f32", "auto", "f32", id="as in training"),
+        pytest.param("f32", "f32", "f32", id="f32"),
+        pytest.param("bf16", "f32", "f32", id="f32 although trained in bf16"),
+    ],
+)
+def test_it_computes_as_in_training(
+    model: Path, tmp_path: Path, trained_in: str, precision: str, expected: str
+) -> None:
+    (tmp_path / "changed.onnx").write_bytes(described(trained_in=trained_in)(model.read_bytes()))
+    assert gingham.load(tmp_path / "changed.onnx", precision).precision == expected
+
+
+def test_a_run_says_what_it_was_trained_in(untouched_run: Path, model: Path) -> None:
+    (record,) = untouched_run.glob("runs/*/run.json")
+    engine = json.loads(record.read_text())["featurize"]["engine"]
+    assert gingham.load(model).info.trained_in == engine.rpartition("-")[2] == gingham.load(model).precision

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gingham.export.model_file import ModelInfo
 
-__all__ = ["OPERATORS", "refuse_data_elsewhere", "refuse_other_shapes"]
+__all__ = ["OPERATORS", "refuse_foreign_parts", "refuse_other_shapes"]
 
 OPERATORS = frozenset(
     """
@@ -28,7 +28,7 @@ their kin), the head and the resizing: arithmetic. No loops or branches, which m
 that is not ONNX's own, which a runtime would look for in a library."""
 
 
-def refuse_data_elsewhere(model: ModelProto) -> None:
+def refuse_foreign_parts(model: ModelProto) -> None:
     """Refuse a model that names another file, whoever sends it would choose what is read, or does more than compute.
 
     Raises

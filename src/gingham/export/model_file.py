@@ -51,6 +51,8 @@ class ModelInfo(BaseModel):
     weights_sha256, weights_licence : str
     precision : {"f32", "f16"}
         In which the weights are stored. They are computed with as float32 either way.
+    trained_in : {"bf16", "f32"} or None
+        What the features were computed in on which it was trained and tested; None: not said.
     metrics : dict
         What the test images said, each number with its interval.
     versions : dict of str to str
@@ -84,6 +86,7 @@ class ModelInfo(BaseModel):
     weights_sha256: str = ""
     weights_licence: str = ""
     precision: Literal["f32", "f16"] = "f32"
+    trained_in: Literal["bf16", "f32"] | None = None
     metrics: dict[str, Any] = {}
     versions: dict[str, str] = {}
 

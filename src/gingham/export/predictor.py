@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gingham.errors import DataError, ImageError, UnavailableError, UsageError
 from gingham.executors import map_ordered, usable_cpus
-from gingham.export.checks import refuse_data_elsewhere
+from gingham.export.checks import refuse_foreign_parts
 from gingham.export.image_paths import paths_of
 from gingham.export.model_file import ModelInfo
 from gingham.export.prediction import Prediction
@@ -34,7 +34,7 @@ class Predictor:
     ----------
     path : str or path
     precision : {"auto", "bf16", "f32"}
-        What the processor computes in; ``auto``: bf16 where it has it, as in training.
+        What the processor computes in; ``auto``: as in training, or f32 where it has no bf16.
 
     Raises
     ------
@@ -232,5 +232,5 @@ def _checked(data: bytes) -> ModelInfo:
     except DecodeError as error:
         raise DataError("It is not an ONNX file, or it is damaged.") from error
     info = ModelInfo.of(model)
-    refuse_data_elsewhere(model)
+    refuse_foreign_parts(model)
     return info

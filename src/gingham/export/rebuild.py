@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gingham.errors import DataError, UnavailableError
-from gingham.export.checks import refuse_data_elsewhere
+from gingham.export.checks import refuse_foreign_parts
 from gingham.export.half import halve_weights
 from gingham.export.model_file import ModelInfo, describe
 from gingham.export.resize_graph import resize_in_graph
@@ -38,7 +38,7 @@ def read_model(file: Path) -> tuple[ModelProto, ModelInfo]:
     try:
         model = onnx.load_model_from_string(file.read_bytes())
         info = ModelInfo.of(model)
-        refuse_data_elsewhere(model)
+        refuse_foreign_parts(model)
     except OSError as error:
         raise UnavailableError(f"{display_path(str(file))} cannot be read: {error.strerror}.") from error
     except DecodeError as error:

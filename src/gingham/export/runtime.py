@@ -50,7 +50,7 @@ class Runtime:
     info : ModelInfo
         What the file says of itself, which must fit it.
     precision : {"auto", "bf16", "f32"}
-        ``auto``: bf16 where the processor has it, else f32.
+        ``auto``: bf16 where the processor has it and the model was not trained in f32; else f32.
 
     Raises
     ------
@@ -67,7 +67,8 @@ class Runtime:
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not has_bf16:
             raise ConfigError("The precision is bf16, which this processor does not have. Allowed here: auto, f32.")
-        self.precision = ("bf16" if has_bf16 else "f32") if precision == "auto" else precision
+        as_trained = "bf16" if has_bf16 and info.trained_in != "f32" else "f32"
+        self.precision = as_trained if precision == "auto" else precision
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self.precision}
         if withheld_cpus():
             hints["INFERENCE_NUM_THREADS"] = usable_cpus()

@@ -150,6 +150,7 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
         weights_sha256=weights.sha256,
         weights_licence=weights.licence,
         metrics=steps.metrics.model_dump(mode="json", exclude={"confusion_matrix", "train_counts", "warnings"}),
+        trained_in="bf16" if steps.featurized.engine.endswith("bf16") else "f32",
         versions=installed_versions(),
     )
 
