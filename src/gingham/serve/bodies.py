@@ -16,11 +16,13 @@ from starlette.requests import Request
 from gingham.serve.form import FormError, parts_of
 from gingham.serve.refusal import Refusal
 
-__all__ = ["Bodies", "Images", "JsonImages", "from_base64", "images_of", "parsed", "validated"]
+__all__ = ["PIXEL", "Bodies", "Images", "JsonImages", "from_base64", "images_of", "parsed", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+"""An image of one white pixel, a PNG in base64: an example that works."""
 SLOWEST = 10_000
 """Bytes a second: who sends slower than this runs out of time."""
 FIELDS = 8
@@ -34,9 +36,7 @@ VALUES = 1 << 20
 class JsonImages(BaseModel):
     """Images in a JSON body."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"images": ["iVBORw0KGgo="], "top_k": 3}]}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"images": [PIXEL], "top_k": 3}]})
 
     images: list[Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]] = Field(
         min_length=1, description="Image files"

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gingham import __version__
 from gingham.export import Predictor
-from gingham.serve.bodies import from_base64, parsed, validated
+from gingham.serve.bodies import PIXEL, from_base64, parsed, validated
 from gingham.serve.openapi import body_of
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import errors
@@ -51,7 +51,7 @@ class InferRequest(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
         json_schema_extra={
-            "examples": [{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["iVBORw0KGgo="]}]}]
+            "examples": [{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [PIXEL]}]}]
         },
     )
 
