@@ -184,11 +184,12 @@ class TimedProtocol(HttpToolsProtocol):
         return socket.fromfd(one.fileno(), one.family, one.type)
 
     def _make_room(self) -> None:
-        """Send away who has been longest without a request; or, where all have one, the newcomer."""
+        """Send away whose request has been longest in coming; or, where all are there, the newcomer."""
         others = (each for each in self.connections if isinstance(each, TimedProtocol) and each is not self)
-        resting = [each for each in others if not each.answering and not each.transport.is_closing()]
-        if resting:
-            min(resting, key=lambda each: each.since).transport.abort()
+        awaited = [each for each in others if each.arriving or not each.answering]
+        awaited = [each for each in awaited if not each.transport.is_closing()]
+        if awaited:
+            min(awaited, key=lambda each: each.since).transport.abort()
         else:
             self._refuse(503, "Service Unavailable", "Too many connections. Try again in a second.")
 
@@ -246,6 +247,6 @@ def timed_protocol(seconds: float, connections: int) -> type[TimedProtocol]:
     seconds : float
         In which the head of a request must arrive.
     connections : int
-        At once; beyond, who has been longest without a request is sent away.
+        At once; beyond, that whose request has been longest in coming is ended.
     """
     return type("LimitedProtocol", (TimedProtocol,), {"seconds": seconds, "most": connections})
