@@ -69,8 +69,11 @@ def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any
 
 
 def _announce(common: Common, result: Result, words: Callable[[Any], str]) -> None:
-    """Print that a service answers, at once."""
-    print(json_module.dumps(result.to_json()) if common.json else words(result), flush=True)  # noqa: T201
+    """Print that a service answers, at once; and serve on if nobody reads it."""
+    try:
+        print(json_module.dumps(result.to_json()) if common.json else words(result), flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_batch(batch: Batch, options: BatchOptions, common: Common) -> None:
@@ -220,6 +223,44 @@ def serve(
     project = Project(common.project, environment=os.environ)
     settings = project.parameters(overrides).service
     run_server(project.model_file(model), settings, lambda opened: _announce(common, opened, render.serve))
+
+
+@app.command
+def deploy(
+    kind: Literal["docker", "compose", "kubernetes", "mlflow"],
+    model: Path = Path("latest"),
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("deployment"),
+    name: str | None = None,
+    image: str | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = COMMON,
+) -> None:
+    """Write all that runs a model elsewhere: in a container, in a cluster, on a platform that takes MLflow models.
+
+    Parameters
+    ----------
+    kind
+        docker: an image; compose: that, and a service with a token of its own; kubernetes: that for a cluster;
+        mlflow: a folder for `mlflow models serve`, Azure ML, SageMaker and Databricks.
+    model
+        A model file, or the run of the project whose model is meant: its id, or `latest`.
+    output
+        The folder to write: new, empty, or with an earlier deployment, whose secrets stay.
+    name
+        Of the deployment; without it, made from the classes.
+    image
+        Of the container with its registry, such as registry.example.org/team/photos; without it, the name.
+    force
+        Write into a folder with other files, too, and replace files that were changed since they were written.
+    """
+    from gingham.api import Project
+    from gingham.deploy import deploy as write_deployment
+
+    path = Project(common.project).model_file(model)
+    written = write_deployment(kind, path, output, name=name, image=image, force=force)
+    _announce(common, written, render.deploy)
 
 
 @app.command

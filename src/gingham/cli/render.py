@@ -13,6 +13,7 @@ from gingham.records import display_path
 
 if TYPE_CHECKING:
     from gingham.cli.batch import Batch
+    from gingham.deploy import Deployment
     from gingham.evaluate.metrics import Metrics
     from gingham.export import Prediction
     from gingham.serve.server import Opened
@@ -188,6 +189,18 @@ def predicted(result: Batch) -> str:
     """Say how many images there were, and how fast it went."""
     images = "1 image" if len(result.predictions) == 1 else f"{len(result.predictions):,} images"
     return f"{images}, {result.unreadable:,} unreadable, {result.images_per_second:,.1f} images/s"
+
+
+def deploy(result: Deployment) -> str:
+    """List the files of a deployment, and say what to type next."""
+    code = [name for name in result.files if name.startswith("code/")]
+    lines = [f"Wrote {result.name} to {_near(result.folder)}:"]
+    lines += [
+        f"  {name}{' (kept as it was)' if name in result.kept else ''}" for name in result.files if name not in code
+    ]
+    lines += [f"  code/: {len(code):,} files, Gingham itself"] if code else []
+    lines += [f"Removed {name}, which belonged to an earlier deployment." for name in result.removed[:SHOWN]]
+    return "\n".join([*lines, f"Now type `{result.command}`."])
 
 
 def export(result: ExportResult) -> str:

@@ -1,0 +1,70 @@
+"""What is deployed: a model, and what every file of a deployment says of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gingham.deploy.naming import checked_name, name_of
+from gingham.errors import UsageError
+from gingham.export import ModelInfo, Predictor
+
+__all__ = ["Subject"]
+
+PLAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""What may stand unquoted in every file, and as the value of a label."""
+REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is to be deployed.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+        Of the model file.
+    info : ModelInfo
+    model_id : str
+        BLAKE2b-128 of the content.
+    name : str
+        Of the deployment.
+    image : str
+        Of the container, with its registry and without a tag.
+    """
+
+    path: Path
+    content: bytes
+    info: ModelInfo
+    model_id: str
+    name: str
+    image: str
+
+    @property
+    def run_id(self) -> str:
+        """The run it came from; empty where the model file does not say, or says anything but an id."""
+        return self.info.run_id if PLAIN.fullmatch(self.info.run_id) else ""
+
+    @classmethod
+    def of(cls, model: Path, name: str | None, image: str | None) -> Subject:
+        """Read a model file, and find out that it can be served.
+
+        Raises
+        ------
+        UnavailableError
+            If there is no such file.
+        DataError
+            If it is no model of Gingham's, or one that cannot be served.
+        UsageError
+            For a name or an image that can be none.
+        """
+        predictor = Predictor(model)
+        name = name_of(predictor.labels) if name is None else checked_name(name)
+        if image is not None and not REPOSITORY.fullmatch(image):
+            raise UsageError(
+                f"{image!r} is no name of an image: small letters, as in registry.example.org/team/{name}, and no tag, "
+                "which is made from what is in the image."
+            )
+        return cls(model, model.read_bytes(), predictor.info, predictor.digest, name, image or name)
