@@ -1,4 +1,4 @@
-"""One model file for all tests of the service, and one service for all tests of a module that do it no harm."""
+"""One model file for all tests of the service, and one service for all that do it no harm."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def predictor(model: Path) -> Predictor:
     return Predictor(model)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A service as it is by default; at the end of the module it must stop in good order, with no bug in its log."""
+    """A service as it is by default; at the end it must stop in good order, with no bug in its log."""
     with running(model, tmp_path_factory.mktemp("service")) as process:
         yield process
 

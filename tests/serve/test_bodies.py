@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-import json
 import re
 import socket
 import threading
@@ -251,7 +250,8 @@ def head(port: int, *lines: str) -> bytes:
 @pytest.fixture(scope="module")
 def small(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service with a cap of 1 MiB on a body, so that going beyond is quick."""
-    with running(model, tmp_path_factory.mktemp("small"), "--max-body", "1", "--max-images", "2") as service:
+    flags = ("--max-body", "1", "--max-images", "2", "--no-access-log")
+    with running(model, tmp_path_factory.mktemp("small"), *flags) as service:
         yield service
 
 
@@ -294,10 +294,11 @@ def peak(service: ServiceProcess) -> int:
     return int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{service.pid}/status").read_text())[0]) << 10
 
 
-def test_settings_are_told(small: ServiceProcess) -> None:
+def test_settings_take_effect_and_are_told(small: ServiceProcess) -> None:
     assert Asker(small.port)("GET", "/model").json["limits"] == {
         "max_body": 1 << 20, "max_images": 2, "max_pixels": 89_478_485,
     }  # fmt: skip
     answer = Asker(small.port).json({"images": [BASE64] * 3})
     assert (answer.status, answer.reason) == (413, "too_many_images")
-    assert json.loads(answer.body)["error"]["message"] == "This service takes at most 2 images in one request."
+    assert answer.json["error"]["message"] == "This service takes at most 2 images in one request."
+    assert not small.log

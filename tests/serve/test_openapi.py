@@ -28,7 +28,7 @@ def test_the_service_keeps_to_its_document_whatever_is_asked(service: ServicePro
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{service.port}/openapi.json"),
-            *("--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1"),
+            *("--phases", "examples,coverage,fuzzing", "--max-examples", "30", "--seed", "1"),
             *("--exclude-checks", "positive_data_acceptance"),  # a text at random is no image
             *("--continue-on-failure", "--generation-database", "none", "--warnings", "off", "--no-color"),
         ],

@@ -96,7 +96,7 @@ class Guard:
                 if self.draining:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
-            else:
+            elif asked is scope:
                 sent += len(message.get("body", b""))
             await send(message)
 
