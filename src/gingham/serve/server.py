@@ -123,7 +123,7 @@ def _refuse_unprotected(settings: Settings) -> None:
 def _open_what_is_closed() -> None:
     """Let no socket become standard input, output or error, which decoding processes inherit."""
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(lowest, True)
     os.close(lowest)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w")
