@@ -22,7 +22,7 @@ def rendered(template: str, values: Mapping[str, object]) -> bytes:
 
     environment = Environment(
         loader=PackageLoader("gingham.deploy"),
-        autoescape=False,
+        autoescape=False,  # noqa: S701 (no HTML)
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas  # type: ignore[import-untyped]
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from gingham import Prediction
@@ -20,7 +20,7 @@ CHUNK = 16
 COLUMNS = ("label", "probability", "probabilities", "sure", "outlier_score", "is_outlier", "error")
 
 
-class ImageClassifier(PythonModel):  # type: ignore[misc]
+class ImageClassifier(PythonModel):
     """A model file behind MLflow's interface."""
 
     def load_context(self, context: Any) -> None:
