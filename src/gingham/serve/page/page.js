@@ -86,7 +86,10 @@ async function loadModel() {
 }
 
 function askForToken() {
-  if (token) $("token-note").textContent = "That is not the token of this service.";
+  if (token) {
+    $("token-note").textContent = "That is not the token of this service.";
+    $("token-note").classList.add("trouble");
+  }
   token = "";
   trouble = "";
   $("access").hidden = false;
