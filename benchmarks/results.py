@@ -111,6 +111,38 @@ def _serving(f: dict[str, Any]) -> Iterator[str]:
     yield f"\nFrom the start of the process until it is ready: {f['cold_start']:.1f} s."
 
 
+def _overload(f: dict[str, Any]) -> Iterator[str]:
+    yield "## The service when it is pressed\n"
+    yield "A network at 448 pixels; the clients are on the same processors.\n"
+    yield "| ten times its capacity, for a minute | answered a second before, during, after | share of the peak | refused a second | live, p99 | memory, first and last third |"  # noqa: E501
+    yield "|---|---|---|---|---|---|"
+    for name, title in (("closed_loop", "160 clients"), ("open_loop", "10 times the rate")):
+        if name in f:
+            r = f[name]
+            yield (
+                f"| {title} | {r['goodput_before']:.0f}, {r['goodput']:.0f}, {r['goodput_after']:.0f} "
+                f"| {r['share']:.0%} | {r['refused_a_second']:.0f} | {1000 * r['live_p99']:.0f} ms "
+                f"| {r['memory_first_third']:.0f}, {r['memory_last_third']:.0f} MiB |"
+            )
+    slow, ends, damaged, swaps = (f[name] for name in ("slow_clients", "ends", "mutations", "swaps"))
+    statuses = ", ".join(f"{count:,} times {status}" for status, count in damaged["statuses"].items())
+    yield "\n| | |"
+    yield "|---|---|"
+    yield (
+        f"| p99 of 8 clients before, beside, after {slow['connections']:,} slow connections | {slow['p99_before']:.2f}, "
+        f"{slow['p99_beside']:.2f}, {slow['p99_after']:.2f} s |"
+    )
+    yield (
+        f"| {ends['signals']} SIGTERMs under load | {ends['answers']:,} answers, {ends['lost']} lost, "
+        f"the longest end {ends['longest']:.1f} s |"
+    )
+    yield f"| 20,000 damaged files | {statuses}; {damaged['replaced']:.0f} decoders replaced |"
+    yield (
+        f"| {swaps['swaps']} replacements of the model under load | {swaps['answers']:,} answers, all 200; memory after "
+        f"10 of them {swaps['memory_after_10']:.0f}, at the end {swaps['memory_at_the_end']:.0f} MiB |"
+    )
+
+
 def _accuracy(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Accuracy on the official test images\n"
     yield "| set | resolution | fit | test accuracy | 95 % interval | class-averaged | cross-validation |"
@@ -130,5 +162,6 @@ SECTIONS = {
     "startup": _startup,
     "memory": _memory,
     "serving": _serving,
+    "overload": _overload,
     "accuracy": _accuracy,
 }
