@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gingham.serve.app import PAGE
 from tests.images import makers
 from tests.serve.exchange import Answer, Asker
 from tests.serve.process import ServiceProcess
@@ -188,15 +189,7 @@ TOKENS = {
     "right, with more space": (f"Bearer   {TOKEN}", 200),
 }
 SECRET = ["/model", "/metrics", "/openapi.json", "/v2", "/v2/models/model"]
-OPEN = [
-    "/",
-    "/assets/page.js",
-    "/assets/page.css",
-    "/health/live",
-    "/health/ready",
-    "/v2/health/live",
-    "/v2/health/ready",
-]
+OPEN = [*PAGE, "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"]
 
 
 @pytest.mark.parametrize(("authorization", "status"), TOKENS.values(), ids=TOKENS)
@@ -315,10 +308,10 @@ def test_what_is_no_http_is_refused_in_json(ask: Asker) -> None:
 
 
 KNOWN = {
-    "/": "GET", "/assets/page.css": "GET", "/model": "GET", "/health/live": "GET", "/health/ready": "GET",
-    "/metrics": "GET", "/openapi.json": "GET", "/predict": "POST", "/v2": "GET", "/v2/models/model": "GET",
-    "/v2/models/model/infer": "POST", "/v2/health/live": "GET",
-}  # fmt: skip
+    **dict.fromkeys([*PAGE, "/model", "/health/live", "/health/ready", "/metrics", "/openapi.json"], "GET"),
+    **dict.fromkeys(["/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/model"], "GET"),
+    **dict.fromkeys(["/predict", "/v2/models/model/infer"], "POST"),
+}
 
 
 @pytest.mark.parametrize("path", KNOWN)

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gingham.export import Predictor
+from gingham.serve.app import PAGE
 from tests.images import makers
 from tests.serve.exchange import Answer, Asker, file_part
 from tests.serve.process import ServiceProcess
@@ -114,5 +115,5 @@ def test_whatever_clients_ask_for_the_labels_are_few(ask: Asker) -> None:
             ask("GET", path, host=str(number))
     labels = [dict(labels) for (name, labels) in read(ask) if name == "gingham_requests_total"]
     assert {each["method"] for each in labels} <= {"GET", "HEAD", "POST", "other"}
-    routes = {*ask("GET", "/openapi.json").json["paths"], "/", "/assets/page.css", "/assets/page.js", "/openapi.json"}
+    routes = {*ask("GET", "/openapi.json").json["paths"], *PAGE, "/openapi.json"}
     assert {each["path"] for each in labels} <= routes | {"other"}

@@ -207,8 +207,10 @@ def test_more_classes_than_there_are_is_all_of_them(ask: Asker, predictor: Predi
 
 
 def test_the_query_goes_before_the_body(ask: Asker) -> None:
-    answer = ask.form(file_part(PHOTO), part("top_k", "2"), path="/predict?top_k=1")
+    fields = [part("top_k", "2"), part("return_features", "true")]
+    answer = ask.form(file_part(PHOTO), *fields, path="/predict?top_k=1&return_features=false")
     assert len(answer.json["predictions"][0]["probabilities"]) == 1
+    assert "features" not in answer.json["predictions"][0]
 
 
 def test_every_number_survives_json(ask: Asker) -> None:

@@ -61,7 +61,7 @@ def _routes(service: Service) -> APIRouter:
     async def predict(
         request: Request,
         top_k: Annotated[int | None, Query(ge=1, description="Only so many classes, the most probable first")] = None,
-        return_features: Annotated[bool, Query(description="Whether the answers carry the features")] = False,
+        return_features: Annotated[bool | None, Query(description="Whether the answers carry the features")] = None,
     ) -> Response:
         began = time.perf_counter()
         async with service.bodies.read(request) as body:
@@ -69,7 +69,8 @@ def _routes(service: Service) -> APIRouter:
             predictor = service.model.current
             jobs = await service.jobs(request, predictor, images.files)
         images.top_k = top_k or images.top_k
-        images.return_features |= return_features
+        if return_features is not None:
+            images.return_features = return_features
         return _answer(predictor, images, jobs, began)
 
     @routes.get("/model", response_model=ModelDescription, summary="All that the model says of itself")
