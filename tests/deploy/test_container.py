@@ -40,7 +40,9 @@ class Container:
         self.venv = folder / "venv"
         subprocess.run([sys.executable, "-m", "venv", self.venv], check=True, timeout=120)
         self.path = f"{self.venv / 'bin'}:/usr/bin:/bin"
-        outside = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.lower()}
+        outside = {
+            name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.lower()
+        }
         for name, argument in self.dockerfile.instructions:
             if name == "COPY":
                 _, source, _ = shlex.split(argument)

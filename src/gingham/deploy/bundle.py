@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gingham.errors import UnavailableError, UsageError
-from gingham.project.files import TEMPORARY_NAME, disk_errors, refuse_unwritable, whole_file, write_whole
+from gingham.project.files import TEMPORARY_NAME, disk_errors, whole_file, write_whole
 from gingham.records import display_path
 
 __all__ = ["MANIFEST", "Bundle", "Written"]
@@ -65,14 +65,14 @@ class Bundle:
         UsageError
             If there are other files and no deployment, or a file of the deployment has been changed since.
         UnavailableError
-            If the folder cannot be written.
+            If it is no folder, or cannot be listed.
         """
-        refuse_unwritable(self.folder / MANIFEST)
         if force:
             return
         if not self._written:
             with disk_errors(self.folder):
-                found = sorted(path.name for path in self.folder.iterdir() if not path.match(TEMPORARY_NAME))
+                there = self.folder.iterdir() if os.path.lexists(self.folder) else ()
+                found = sorted(path.name for path in there if not path.match(TEMPORARY_NAME))
             if found:
                 raise UsageError(
                     f"The folder {display_path(str(self.folder))} holds files that no deployment wrote, such as "
