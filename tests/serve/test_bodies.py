@@ -57,6 +57,8 @@ JSON = {
     "NUL": (b'{"images": ["\0"]}', 422, "bad_request"),
     "the last of a key given twice": (b'{"images": ["AAAA"], "images": []}', 422, "bad_request"),
     "a million values": (b'{"images": [' + b'"",' * 1_100_000 + b'""]}', 413, "too_large"),
+    "a million lists": (b'{"images": [' + b"[[[]]]," * 300_000 + b'""]}', 413, "too_large"),
+    "a million objects": (b'{"images": [' + b'{"a":{}},' * 400_000 + b'""]}', 413, "too_large"),
     "many images": (b'{"images": [' + b'"AAAA",' * 64 + b'"AAAA"]}', 413, "too_many_images"),
     "no image": (b'{"images": ["AAAA"]}', 415, "not_an_image"),
     "an empty one": (b'{"images": [""]}', 422, "empty"),

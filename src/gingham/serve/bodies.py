@@ -30,7 +30,7 @@ FIELDS = 8
 LARGE = 1 << 20
 """Bytes from which on it takes longer to parse a body than others should wait."""
 VALUES = 1 << 20
-"""Most values in a JSON body: each takes far more memory and time than its few bytes."""
+"""Most values in a JSON body, lists and objects included: each takes far more memory and time than its few bytes."""
 
 
 class JsonImages(BaseModel):
@@ -234,7 +234,7 @@ def validated(model: type[Model], given: bytes | dict[str, object]) -> Model:
     try:
         if not isinstance(given, bytes):
             return model.model_validate(given)
-        if given.count(b",") >= VALUES:
+        if sum(map(given.count, (b",", b"[", b"{"))) > VALUES:
             raise Refusal(413, "too_large", f"The body has more than {VALUES:,} values, which is the most allowed.")
         return model.model_validate_json(given, strict=True)
     except ValidationError as error:
