@@ -8,12 +8,21 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.textures import PARAMETERS, Outcome, write_textures
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 SKIPPED: list[str] = []
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that interrupt would not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,6 +37,19 @@ def photos() -> Path:
     path = Path(folder)
     assert (path / "clothing" / "splits.csv").is_file(), f"{path} holds no clothing/splits.csv"
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser. Not for the whole session: while Playwright is on, no test may run an event loop of its own."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
