@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from gingham.serve.app import PAGE
 from tests.images import makers
 from tests.serve.exchange import Answer, Asker
-from tests.serve.process import ServiceProcess
+from tests.serve.process import ServiceProcess, within
 from tests.serve.running import running
 from tests.textures import Outcome
 
@@ -355,7 +354,9 @@ def test_the_access_log_has_a_line_of_json_for_each_request(service: ServiceProc
         "HEAD /model": ask("HEAD", "/model"),
         "GET /v2/models/{name}": ask("GET", "/v2/models/%0a%1b"),
     }
-    lines = {line["id"]: line for line in map(json.loads, service.log.splitlines()) if line["event"] == "request"}
+    ids = {answer.headers["x-request-id"] for answer in answers.values()}
+    assert within(5, lambda: ids <= {line["id"] for line in service.events("request")})  # a line follows its answer
+    lines = {line["id"]: line for line in service.events("request")}
     common = {"time", "event", "id", "client", "method", "path", "status", "seconds", "bytes"}
     for name, answer in answers.items():
         line = lines[answer.headers["x-request-id"]]
