@@ -38,8 +38,24 @@ def test_in_words_it_lists_the_files_and_the_next_command(model: Path, tmp_path:
     last = done.out.splitlines()[-1]
     assert "&& docker push registry.example.org/team/photos:" in last
     assert last.endswith("&& kubectl apply -k kubernetes`.")
-    again = gingham("deploy", "kubernetes", model, "-o", tmp_path / "out")
+
+
+def test_name_and_image_stay_as_the_secret_that_bears_the_name_does(
+    model: Path, tmp_path: Path, gingham: Gingham
+) -> None:
+    out = tmp_path / "out"
+    image = "registry.example.org/team/photos"
+    assert gingham("deploy", "kubernetes", model, "-o", out, "--name", "photos", "--image", image).status == 0
+    secret = (out / "kubernetes" / "secret.yaml").read_text()
+    again = gingham("deploy", "kubernetes", model, "-o", out)
     assert "  kubernetes/secret.yaml (kept as it was)\n" in again.out
+    assert f"docker push {image}:" in again.out
+    assert "name: photos-token" in secret
+    assert secret == (out / "kubernetes" / "secret.yaml").read_text()
+    assert "name: photos-token" in (out / "kubernetes" / "deployment.yaml").read_text()
+    other = gingham("deploy", "kubernetes", model, "-o", out, "--name", "pictures", "--force")
+    assert other.status == 2
+    assert "is called photos" in other.err
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gingham.errors import UnavailableError, UsageError
 from gingham.project.files import TEMPORARY_NAME, disk_errors, whole_file, write_whole
@@ -55,7 +56,13 @@ class Bundle:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._written = self._read()
+        self._about = self._read()
+        self._written = self._listed()
+
+    def said(self, name: str) -> str | None:
+        """Return what the list of an earlier deployment says of it; None where there is none."""
+        value = self._about.get(name) if self._written else None
+        return value if isinstance(value, str) else None
 
     def refuse_foreign(self, force: bool) -> None:
         """Refuse a folder that holds anything but an earlier deployment, unless ``force`` says otherwise.
@@ -146,20 +153,25 @@ class Bundle:
         except OSError:
             return False
 
-    def _read(self) -> dict[str, tuple[str, ...]]:
-        """Return the files of an earlier deployment, each with the digests that it may have."""
+    def _read(self) -> dict[str, Any]:
+        """Return the list of an earlier deployment."""
         path = self.folder / MANIFEST
         try:
-            files = json.loads(path.read_bytes())["files"]
-            read = {name: tuple(map(str, digests)) for name, digests in files.items()}
-        except (FileNotFoundError, NotADirectoryError):
+            about = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return {}
         except OSError as error:
             raise UnavailableError(f"{display_path(str(path))} cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError):
+        return about if isinstance(about, dict) else {}
+
+    def _listed(self) -> dict[str, tuple[str, ...]]:
+        """Return the files of an earlier deployment, each with the digests that it may have."""
+        try:
+            listed = {name: tuple(map(str, digests)) for name, digests in self._about["files"].items()}
+        except (KeyError, TypeError, AttributeError):
             return {}
         inside = self.folder.resolve()
-        return {name: digests for name, digests in read.items() if (inside / name).resolve().is_relative_to(inside)}
+        return {name: digests for name, digests in listed.items() if (inside / name).resolve().is_relative_to(inside)}
 
 
 def _sha256(content: bytes) -> str:

@@ -15,9 +15,9 @@ from gingham.deploy.bundle import Bundle
 from gingham.deploy.containers import Plan, compose, docker, kubernetes
 from gingham.deploy.mlflow_folder import mlflow
 from gingham.deploy.subject import Subject
-from gingham.errors import UnavailableError
+from gingham.errors import UnavailableError, UsageError
 from gingham.project.files import user_path
-from gingham.records import encodable
+from gingham.records import display_path, encodable
 
 __all__ = ["Deployment", "Kind", "deploy"]
 
@@ -95,9 +95,9 @@ def deploy(
         New, empty, or with an earlier deployment, which is brought up to date: secrets stay as they are, and a file
         that was changed since is not replaced.
     name : str, optional
-        Of the deployment; by default made from the classes.
+        Of the deployment; by default that of the earlier deployment, or made from the classes.
     image : str, optional
-        Of the container, with its registry, without a tag; by default the name.
+        Of the container, with its registry, without a tag; by default that of the earlier deployment, or the name.
     force : bool
         Write into any folder, and replace changed files; what is no file of the deployment stays untouched even so.
 
@@ -114,13 +114,14 @@ def deploy(
         if importlib.util.find_spec(package) is None:
             raise UnavailableError(f"Writing a deployment needs {package}. Install it: pip install {package}")
     bundle = Bundle(user_path(folder))
-    subject = Subject.of(model, name, image)
+    subject = Subject.of(model, _kept(bundle, name), image or bundle.said("image"))
     bundle.refuse_foreign(force)
     plan = PLANS[kind](subject)
     about = {
         "kind": kind,
         "gingham": __version__,
         "name": subject.name,
+        "image": subject.image,
         "model_id": subject.model_id,
         "run_id": subject.run_id,
     }
@@ -139,3 +140,14 @@ def deploy(
         removed=written.removed,
         command=f"cd {shlex.quote(str(bundle.folder))} && {plan.command}",
     )
+
+
+def _kept(bundle: Bundle, name: str | None) -> str | None:
+    """Return the name of the earlier deployment, which its secrets bear, or the wanted one where there is none."""
+    earlier = bundle.said("name")
+    if earlier and name and earlier != name:
+        raise UsageError(
+            f"The deployment in {display_path(str(bundle.folder))} is called {earlier}, and so are its secrets. "
+            "Name a new folder with -o."
+        )
+    return earlier or name
