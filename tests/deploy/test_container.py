@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from gingham.deploy import Deployment, Kind
-from gingham.deploy.wheel import installed_wheel
 from gingham.export import Predictor
 from tests.deploy.dockerfile import Dockerfile
 from tests.textures import texture_bytes
@@ -184,4 +183,5 @@ def test_an_ordinary_installation_makes_the_same_wheel(container: Container) -> 
     made = subprocess.run(
         [container.venv / "bin" / "python", "-c", code], cwd=container.work, capture_output=True, timeout=60
     )
-    assert made.stdout == installed_wheel().content, made.stderr
+    (wheel,) = container.work.glob("*.whl")
+    assert made.stdout == wheel.read_bytes(), made.stderr
