@@ -149,6 +149,7 @@ def test_it_gives_up(image: str, step: Step, words: str) -> None:
         pytest.param(after(30, says()), "did not answer within 0.6 seconds", id="silent"),
         pytest.param(scripted.drips, "did not answer within 0.6 seconds", id="drips"),
         pytest.param(scripted.drips_headers, "did not answer within 0.6 seconds", id="drips headers"),
+        pytest.param(busy(Retry_After="Wed, 21 Oct 999999999999 07:28:00 GMT"), "answers 503", id="come back never"),
         pytest.param(busy(Retry_After="3600"), "answers 503", id="come back in an hour"),
         pytest.param(drops, "breaks the connection off", id="drops again and again"),
     ],

@@ -49,6 +49,17 @@ def with_a_name_twice(model: onnx.ModelProto) -> None:
     model.graph.node.append(model.graph.node[-1])
 
 
+def without(output: str) -> Callable[[onnx.ModelProto], None]:
+    """Keep one of its outputs to itself."""
+
+    def change(model: onnx.ModelProto) -> None:
+        kept = [each for each in model.graph.output if each.name != output]
+        del model.graph.output[:]
+        model.graph.output.extend(kept)
+
+    return change
+
+
 def without_distances(model: onnx.ModelProto) -> None:
     del model.graph.output[3]
 
@@ -64,6 +75,8 @@ def without_distances(model: onnx.ModelProto) -> None:
         pytest.param(with_other_dimensions, "damaged", id="a weight that claims to be huge"),
         pytest.param(with_fewer_bytes, "damaged", id="a weight cut short"),
         pytest.param(with_a_name_twice, "damaged", id="two nodes of one output"),
+        pytest.param(without("scores"), "no scores", id="without scores"),
+        pytest.param(without("features"), "no features", id="without features"),
         pytest.param(without_distances, "no distances", id="a limit without distances"),
     ],
 )
@@ -82,11 +95,14 @@ def test_a_file_that_resizes_is_not_for_prediction(file: Path, tmp_path: Path) -
         gingham.load(tmp_path / "model.onnx")
 
 
+HEAD_OF_DISTANCES = ("distances", "head.distance", "head.nearest", "head.cosines")
+
+
 def test_a_file_of_an_earlier_gingham_loads(file: Path, tmp_path: Path) -> None:
     """It has no distances, and says less of itself."""
     model, info = read_model(file)
     without_distances(model)
-    for node in [node for node in model.graph.node if node.output[0] in ("distances", "head.nearest", "head.cosines")]:
+    for node in [node for node in model.graph.node if node.output[0] in HEAD_OF_DISTANCES]:
         model.graph.node.remove(node)
     old = {"format_version", "input", "precision", "outlier_limit", "recipe_in_words"}
     model.metadata_props[0].value = info.model_dump_json(exclude=old)

@@ -406,3 +406,14 @@ def test_a_run_says_what_it_was_trained_in(untouched_run: Path, model: Path) -> 
     (record,) = untouched_run.glob("runs/*/run.json")
     engine = json.loads(record.read_text())["featurize"]["engine"]
     assert gingham.load(model).info.trained_in == engine.rpartition("-")[2] == gingham.load(model).precision
+
+
+@pytest.mark.parametrize("distance", [-0.0039, -1e-4, -6e-8, 0.0, 1e-4, 0.5, 2.0])
+def test_an_outlier_score_is_a_share_whatever_rounding_did(predictor: Predictor, distance: float) -> None:
+    size = predictor.info.resolution
+    outputs = predictor.run(np.zeros((1, size, size, 3), np.uint8))
+    changed = dataclasses.replace(outputs, distances=np.array([distance], np.float32))
+    (answer,) = predictor.predictions(["a.jpg"], changed)
+    assert answer.outlier_score is not None
+    assert 0 <= answer.outlier_score <= 1
+    assert answer.is_outlier == (answer.outlier_score > 0.5)

@@ -304,3 +304,9 @@ def test_settings_take_effect_and_are_told(small: ServiceProcess) -> None:
     assert (answer.status, answer.reason) == (413, "too_many_images")
     assert answer.json["error"]["message"] == "This service takes at most 2 images in one request."
     assert not small.log
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+def test_the_wish_for_another_protocol_is_passed_over(protocol: str, ask: Asker) -> None:
+    headers = {"connection": "Upgrade, HTTP2-Settings", "upgrade": protocol, "http2_settings": "AAMAAABkAAQ"}
+    assert ask("POST", "/predict", PHOTO, content_type="image/jpeg", **headers).status == 200

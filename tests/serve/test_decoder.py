@@ -183,3 +183,34 @@ def test_it_ends_in_silence_with_the_server(sent: bytes) -> None:
         process.stdin = None
         assert process.stderr.read() == b""
         assert process.wait(10) == 0
+
+
+def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "PIL.py").write_text("raise SystemExit('taken over')")
+    (tmp_path / "struct.py").write_text("raise SystemExit('taken over')")
+    monkeypatch.chdir(tmp_path)
+    with started() as decoder:
+        assert decoder.decode(PHOTO, RECIPE).shape == (32, 32, 3)
+
+
+NONSENSE = {
+    "too long an answer": "<BI, 1, 2**31",
+    "too long a reason": "<BI, 0, 2**31",
+    "an unknown reason": "<BI5s, 0, 5, b'magic'",
+    "a reason that is no text": "<BI2s, 0, 2, bytes([255, 255])",
+}
+
+
+@pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE)
+def test_one_that_answers_nonsense_is_replaced(answer: str, decoder: Decoder) -> None:
+    shape, _, values = answer.partition(", ")
+    program = f"import os, struct, time; os.read(0, 9); os.write(1, struct.pack('{shape}', {values})); time.sleep(60)"
+    decoder.stop()
+    pipe = subprocess.PIPE
+    decoder._process = subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, bufsize=0)
+    with pytest.raises(ImageError) as refused:
+        decoder.decode(PHOTO, RECIPE)
+    assert refused.value.reason is SkipReason.CORRUPT
+    assert decoder.replaced == 1
+    decoder.start()
+    assert decoder.decode(PHOTO, RECIPE).shape == (32, 32, 3)

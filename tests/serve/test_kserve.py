@@ -117,6 +117,10 @@ TENSORS = {
     "a shape of fractions": ({"shape": [1.5, 96, 96, 3]}, 422, "bad_request"),
     "a shape that is none": ({"shape": 1}, 422, "bad_request"),
     "no data": ({"data": []}, 422, "bad_tensor"),
+    "a text among them": ({"data": [0] * 27647 + ["0"]}, 422, "bad_tensor"),
+    "true among them": ({"data": [0] * 27647 + [True]}, 422, "bad_tensor"),
+    "texts that would make a huge array": ({"data": ["x" * 1_000_000] + [""] * 27647}, 422, "bad_tensor"),
+    "ragged": ({"data": [[0] * 27647, [0]]}, 422, "bad_tensor"),
     "data that are none": ({"data": 7}, 422, "bad_request"),
 }
 VALUES = {

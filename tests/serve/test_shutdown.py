@@ -136,6 +136,18 @@ def test_killed_it_leaves_no_process(model: Path, tmp_path: Path) -> None:
         assert "Traceback" not in service.log
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that is killed")
+def test_killed_it_leaves_not_even_a_process_that_hangs(model: Path, tmp_path: Path) -> None:
+    with ServiceProcess(model, tmp_path) as service:
+        assert service.post(PHOTO)[0] == 200
+        children = service.children()
+        assert children
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+        assert service.end(signal.SIGKILL) == -signal.SIGKILL
+        assert within(10, lambda: not any(map(alive, children)))
+
+
 def test_what_waits_to_be_accepted_is_answered(tmp_path: Path) -> None:
     """A listener whose newcomers are refused still has those who were there before; the others try in vain."""
     program = """

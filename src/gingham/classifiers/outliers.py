@@ -57,7 +57,7 @@ def outlier_distances(features: Floats, centres: Floats) -> NDArray[np.float32]:
     distances = np.empty(len(features), np.float32)
     for start in range(0, len(features), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        distances[block] = 1 - (_unit(features[block]) @ centres.T).max(axis=1)
+        distances[block] = np.maximum(0, 1 - (_unit(features[block]) @ centres.T).max(axis=1))
     return distances
 
 

@@ -57,7 +57,7 @@ def _retry_after(outcome: Answer | NoAnswerError) -> float:
         return float(value[:9])
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a date, or a zone, that is beyond all calendars
         return 0.0
     now = datetime.datetime.now(datetime.UTC)
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or datetime.UTC) - now).total_seconds())

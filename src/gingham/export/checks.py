@@ -94,7 +94,12 @@ def refuse_other_shapes(network: Any, info: ModelInfo) -> None:
             " To predict or serve, use the model file of the run, or type: gingham export -o model.onnx"
         )
     size, classes = info.resolution, len(info.labels)
-    wanted = {"images": [-1, size, size, 3], "probabilities": [-1, classes]}
+    wanted = {
+        "images": [-1, size, size, 3],
+        "probabilities": [-1, classes],
+        "scores": [-1, classes],
+        "features": [-1, -1],
+    }
     if info.outlier_limit is not None:
         wanted["distances"] = [-1]
     for name, shape in wanted.items():

@@ -172,7 +172,8 @@ def build_model(backbone: ModelProto, head: LinearHead, info: ModelInfo) -> byte
     node("Softmax", [logits], "probabilities", axis=1)
     cosines = node("Gemm", [unit, constant("centres", head.centres)], "head.cosines", transB=1)
     nearest = node("ReduceMax", [cosines, "head.axes"], "head.nearest", keepdims=0)
-    node("Sub", [constant("one", 1), nearest], "distances")
+    # Rounding may take a cosine beyond one.
+    node("Max", [node("Sub", [constant("one", 1), nearest], "head.distance"), constant("zero", 0)], "distances")
     n_classes, n_features = head.coef.shape
     shapes = {
         "probabilities": ["N", n_classes],

@@ -159,7 +159,7 @@ class Predictor:
         for row, name in enumerate(names):
             probabilities = outputs.probabilities[row]
             best = int(probabilities.argmax())
-            distance = None if outputs.distances is None or limit is None else float(outputs.distances[row])
+            distance = None if outputs.distances is None or limit is None else max(0.0, float(outputs.distances[row]))
             answers.append(
                 Prediction(
                     path=name,

@@ -43,6 +43,7 @@ def build_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _as_refusal)
     app.add_exception_handler(Refusal, _as_refusal)
     app.add_exception_handler(RequestValidationError, _as_refusal)
+    app.add_exception_handler(Exception, _as_bug)
     app.include_router(_routes(service))
     app.include_router(kserve_routes(service))
     return app
@@ -138,6 +139,12 @@ def _sends(content: bytes, media_type: str) -> Any:
         return Response(content, media_type=media_type)
 
     return send
+
+
+async def _as_bug(_: Request, __: Exception) -> Response:
+    """Answer as every error is; the guard, which sees the exception too, writes it down."""
+    refusal = Refusal(500, "bug", "A bug in Gingham; its log says more, under the X-Request-Id of this answer.")
+    return Response(refusal.body(), refusal.status, media_type="application/json")
 
 
 async def _as_refusal(_: Request, error: Exception) -> Response:

@@ -114,7 +114,9 @@ class Bodies:
                         deadline.reschedule(start + size / SLOWEST)
             except TimeoutError:
                 raise Refusal(408, "too_slow", "The body did not arrive in time.", {"Connection": "close"}) from None
-            yield b"".join(parts)
+            body = b"".join(parts)
+            parts.clear()
+            yield body
         finally:
             self.held -= size
 

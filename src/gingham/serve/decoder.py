@@ -7,6 +7,7 @@ a head (`REQUEST`) and the bytes of the file; the answer a head (`ANSWER`) and e
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import struct
@@ -32,6 +33,7 @@ def main(memory: int) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, which ends this process by closing its input
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    _end_with_the_server()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     _silence()
     network_input(_WARM, InputRecipe(8))
@@ -69,6 +71,13 @@ def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+
+
+def _end_with_the_server() -> None:
+    """Have the system end this process when the server is killed, whatever image it is at work on."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _limit_memory(size: int) -> None:

@@ -5,6 +5,7 @@ Source: https://github.com/kserve/open-inference-protocol, "HTTP/REST", required
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -210,18 +211,22 @@ def _images(tensor: Tensor, predictor: Predictor, most: int) -> list[Any]:
 
 
 def _pixels(data: list[Any], shape: list[int]) -> NDArray[np.uint8]:
+    flat = data
+    while flat and all(isinstance(part, list) for part in flat):
+        flat = list(itertools.chain.from_iterable(flat))
+    # Of anything but small whole numbers numpy might make an array that is larger by far than the body.
+    whole = len(flat) == math.prod(shape) and all(type(value) is int and 0 <= value <= 255 for value in flat)
     try:
-        values = np.asarray(data)
-    except ValueError:
-        values = np.empty(0)
-    fits = values.shape in ((math.prod(shape),), tuple(shape))
-    if not fits or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        values = np.asarray(data, np.uint8) if whole else np.empty(0, np.uint8)
+    except ValueError:  # of lists of different lengths
+        values = np.empty(0, np.uint8)
+    if values.shape not in ((math.prod(shape),), tuple(shape)):
         raise Refusal(
             422,
             "bad_tensor",
             f"The data of images are {math.prod(shape):,} whole numbers from 0 to 255, flat or nested.",
         )
-    return values.astype(np.uint8).reshape(shape)
+    return values.reshape(shape)
 
 
 def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:

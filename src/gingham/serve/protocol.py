@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
 from typing import Any
@@ -18,6 +19,7 @@ MOST_AHEAD = 32
 """Requests that a connection may send before it has the answer to the first."""
 KEEP_ALIVE = 15.0
 """Seconds for which a connection may bring nothing between two requests."""
+UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
 WAIT = 1.0
 """Seconds for which a connection is not read after a 503, whose Retry-After says as much: those who come again at once
 would take the processor from those who are being answered."""
@@ -62,6 +64,8 @@ class TimedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
         self.received += len(data)
+        if self.in_head or not self.arriving:
+            data = _without_upgrade(data)
         super().data_received(data)
         # The framing of a body in chunks, and what may follow it, may be as large as the body and no more.
         if self.received > MAX_HEAD + 2 * self.content and not self.transport.is_closing():
@@ -205,6 +209,13 @@ class TimedProtocol(HttpToolsProtocol):
             f"{'retry-after: 1' + chr(13) + chr(10) if status == 503 else ''}connection: close\r\n\r\n{body}".encode()
         )
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Hide the wish for another protocol, which may be ignored; httptools would take the body for a part of that."""
+    end = data.find(b"\r\n\r\n")
+    head = data[: end if end >= 0 else len(data)]
+    return UPGRADE.sub(b"\r\nx-upgrade:", head) + data[len(head) :] if UPGRADE.search(head) else data
 
 
 class _Lingering:

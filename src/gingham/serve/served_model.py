@@ -26,10 +26,13 @@ class ServedModel:
     Parameters
     ----------
     predictor : Predictor
+    precision : {"auto", "bf16", "f32"}
+        As for `Predictor`, for those that come after it.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, precision: str = "auto") -> None:
         self.current = predictor
+        self._precision = precision
         self._signature = _signature(predictor.path)
         self._loading = asyncio.Lock()
 
@@ -53,7 +56,7 @@ class ServedModel:
                 return
             self._signature = signature
             try:
-                predictor = await asyncio.to_thread(_load, self.current.path, self.current.precision)
+                predictor = await asyncio.to_thread(_load, self.current.path, self._precision)
             except Exception as error:  # whatever is wrong with a file, the model that is there goes on
                 metrics.loads.labels("failed").inc()
                 journal.event("model_refused", message=f"{error} The model {self.current.digest} goes on answering.")

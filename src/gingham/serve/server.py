@@ -158,7 +158,7 @@ class _Server(uvicorn.Server):
         largest = settings.max_body << 20
         bodies = Bodies(largest, BODIES_TOGETHER * largest, settings.read_timeout)
         self._metrics = Metrics(lambda: self._line.pending, lambda: bodies.held, lambda: workers.replaced)
-        self._model = ServedModel(predictor)
+        self._model = ServedModel(predictor, settings.precision)
         self._metrics.model.info({"id": predictor.digest, "run_id": predictor.info.run_id})
         self._service = Service(
             self._model,

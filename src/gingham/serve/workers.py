@@ -29,6 +29,7 @@ _MEMORY_OF_A_DECODER = 1 << 30
 _BYTES_PER_PIXEL = 16
 """The most that any decoder and its conversions hold at once."""
 _SECONDS_TO_START = 60.0
+_LONGEST_REASON = 1 << 16
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +103,7 @@ class Decoder:
         alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         hidden = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "gingham.serve.decoder", str(memory)],
+            [sys.executable, "-P", "-m", "gingham.serve.decoder", str(memory)],  # -P: no module of the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -131,7 +132,7 @@ class Decoder:
         try:
             with self._within(self.seconds):
                 return self._ask(self._process, data, recipe)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, ValueError) as error:  # ValueError: what it answers makes no sense
             late = self._killed
             self._replace()
             if late:
@@ -183,6 +184,8 @@ class Decoder:
         head = REQUEST.pack(len(data), self.max_pixels, recipe.resolution, fit, interpolation, recipe.crop_fraction)
         _send(process.stdin, memoryview(head + data))
         good, length = ANSWER.unpack(self._receive(process, bytearray(ANSWER.size)))
+        if length != 3 * recipe.resolution**2 if good else length > _LONGEST_REASON:
+            raise ValueError(f"an answer of {length} bytes")
         content = self._receive(process, bytearray(length))
         if not good:
             reason, _, detail = content.decode().partition(": ")
