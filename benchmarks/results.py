@@ -129,8 +129,8 @@ def _overload(f: dict[str, Any]) -> Iterator[str]:
     yield "\n| | |"
     yield "|---|---|"
     yield (
-        f"| p99 of 8 clients before, beside, after {slow['connections']:,} slow connections | {slow['p99_before']:.2f}, "
-        f"{slow['p99_beside']:.2f}, {slow['p99_after']:.2f} s |"
+        f"| p99 of 8 clients before, beside, after {slow['connections']:,} slow connections "
+        f"| {slow['p99_before']:.2f}, {slow['p99_beside']:.2f}, {slow['p99_after']:.2f} s |"
     )
     yield (
         f"| {ends['signals']} SIGTERMs under load | {ends['answers']:,} answers, {ends['lost']} lost, "
@@ -138,8 +138,8 @@ def _overload(f: dict[str, Any]) -> Iterator[str]:
     )
     yield f"| 20,000 damaged files | {statuses}; {damaged['replaced']:.0f} decoders replaced |"
     yield (
-        f"| {swaps['swaps']} replacements of the model under load | {swaps['answers']:,} answers, all 200; memory after "
-        f"10 of them {swaps['memory_after_10']:.0f}, at the end {swaps['memory_at_the_end']:.0f} MiB |"
+        f"| {swaps['swaps']} replacements of the model under load | {swaps['answers']:,} answers, all 200; "
+        f"memory after 10 of them {swaps['memory_after_10']:.0f}, at the end {swaps['memory_at_the_end']:.0f} MiB |"
     )
 
 

@@ -14,7 +14,8 @@ import gingham
 from gingham import DataError
 from gingham.export.checks import OPERATORS
 from gingham.export.model_file import ModelInfo
-from gingham.export.rebuild import read_model, rebuild
+from gingham.export.reading import read_model
+from gingham.export.rebuild import rebuild
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_it_is_refused(file: Path, tmp_path: Path, change: Callable[[onnx.ModelP
 
 
 def test_a_file_that_resizes_is_not_for_prediction(file: Path, tmp_path: Path) -> None:
-    model, info = read_model(file)
+    _, model, info = read_model(file)
     (tmp_path / "model.onnx").write_bytes(rebuild(model, info, precision="f32", with_resize=True))
     with pytest.raises(DataError, match=r"resizes pictures itself.*gingham export -o model\.onnx"):
         gingham.load(tmp_path / "model.onnx")
@@ -100,7 +101,7 @@ HEAD_OF_DISTANCES = ("distances", "head.distance", "head.nearest", "head.cosines
 
 def test_a_file_of_an_earlier_gingham_loads(file: Path, tmp_path: Path) -> None:
     """It has no distances, and says less of itself."""
-    model, info = read_model(file)
+    _, model, info = read_model(file)
     without_distances(model)
     for node in [node for node in model.graph.node if node.output[0] in HEAD_OF_DISTANCES]:
         model.graph.node.remove(node)

@@ -42,7 +42,7 @@ class BatchOptions:
     token: str | None = None
     """What the service wants; better as the variable GINGHAM_SERVICE__TOKEN than as a flag."""
     precision: Literal["auto", "bf16", "f32"] = "auto"
-    """What a model file is computed in; auto: bf16 where the processor has it, else f32."""
+    """What a model file is computed in; auto: as in training, or f32 where it has no bf16."""
     concurrency: int | None = None
     """Requests to the service at once; without it, 8."""
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gingham.errors import DataError, ImageError, UnavailableError, UsageError
+from gingham.errors import DataError, ImageError, UsageError
 from gingham.executors import map_ordered, usable_cpus
-from gingham.export.checks import refuse_foreign_parts
 from gingham.export.image_paths import paths_of
-from gingham.export.model_file import ModelInfo
 from gingham.export.prediction import Prediction
+from gingham.export.reading import read_model
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import network_input, open_bytes
 from gingham.records import content_hash, display_path
@@ -46,9 +45,8 @@ class Predictor:
 
     def __init__(self, path: str | os.PathLike[str], precision: str = "auto") -> None:
         self.path = Path(path)
-        data = _read(self.path)
+        data, _, self.info = read_model(self.path)
         try:
-            self.info = _checked(data)
             self._runtime = Runtime(data, self.info, precision)
         except DataError as error:
             raise DataError(f"{display_path(str(self.path))} cannot be used. {error}") from error
@@ -211,26 +209,3 @@ def load(path: str | os.PathLike[str], precision: str = "auto") -> Predictor:
         If it is no model of Gingham's, or damaged.
     """
     return Predictor(path, precision)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UnavailableError(f"There is no model file {display_path(str(path))}. `gingham run` writes one.") from None
-    except OSError as error:
-        raise UnavailableError(f"{display_path(str(path))} cannot be read: {error.strerror}.") from error
-
-
-def _checked(data: bytes) -> ModelInfo:
-    """Return what a model file says of itself, once it has passed the checks."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise DataError("It is not an ONNX file, or it is damaged.") from error
-    info = ModelInfo.of(model)
-    refuse_foreign_parts(model)
-    return info

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gingham.errors import DataError, UnavailableError
-from gingham.export.checks import refuse_foreign_parts
+from gingham.errors import DataError
 from gingham.export.half import halve_weights
 from gingham.export.model_file import ModelInfo, describe
 from gingham.export.resize_graph import resize_in_graph
-from gingham.records import display_path
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from gingham.classifiers import LinearHead
 
-__all__ = ["read_head", "read_model", "rebuild"]
-
-
-def read_model(file: Path) -> tuple[ModelProto, ModelInfo]:
-    """Read a model file, and what it says of itself.
-
-    Raises
-    ------
-    UnavailableError
-        If there is no such file, or it cannot be read.
-    DataError
-        If it is no model of Gingham's, or damaged.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load_model_from_string(file.read_bytes())
-        info = ModelInfo.of(model)
-        refuse_foreign_parts(model)
-    except OSError as error:
-        raise UnavailableError(f"{display_path(str(file))} cannot be read: {error.strerror}.") from error
-    except DecodeError as error:
-        raise DataError(f"{display_path(str(file))} is not an ONNX file, or it is damaged.") from error
-    except DataError as error:
-        raise DataError(f"{display_path(str(file))} cannot be used. {error}") from error
-    return model, info
+__all__ = ["read_head", "rebuild"]
 
 
 def rebuild(model: ModelProto, info: ModelInfo, *, precision: str, with_resize: bool) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from gingham.errors import UnavailableError, UsageError
 from gingham.export.parity import check_parity, check_resizing
 from gingham.export.probes import refuse_unlike_twins, squares
-from gingham.export.rebuild import read_model, rebuild
+from gingham.export.reading import read_model
+from gingham.export.rebuild import rebuild
 from gingham.project import ProjectFolder, write_whole
 from gingham.project.files import refuse_unwritable, user_path
 from gingham.workflow.history import show
@@ -72,7 +73,7 @@ def export(
         )
     report = progress or (lambda _step, _done, _total: None)
     report("export", 0, 4)
-    model, info = read_model(found.model)
+    _, model, info = read_model(found.model)
     data = rebuild(model, info, precision=precision, with_resize=with_resize)
     probes, recorded = probes_of(folder, found)
     expected = expected_of(folder, found, probes, recorded, whole=with_resize)

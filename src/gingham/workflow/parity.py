@@ -14,7 +14,8 @@ from gingham.config import Features
 from gingham.errors import GinghamError, ImageError, UnavailableError, UsageError
 from gingham.export.parity import Agreement, Expected, check_parity, head_outputs
 from gingham.export.probes import Probe, disguises, drawn_photo, squares
-from gingham.export.rebuild import read_head, read_model
+from gingham.export.reading import read_model
+from gingham.export.rebuild import read_head
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import open_bytes
 from gingham.records import content_hash, display_path
@@ -117,7 +118,7 @@ def expected_of(
     whole : bool
         Decode JPEGs at full size.
     """
-    model, info = read_model(run.model)
+    _, model, info = read_model(run.model)
     head = read_head(model, info)
     inputs = squares(probes, info.recipe, whole=whole)
     try:
