@@ -62,7 +62,8 @@ def pinned() -> tuple[str, ...]:
             if need.marker is None or need.marker.evaluate({"extra": EXTRA}):
                 raise UnavailableError(
                     f"{need.name} is not installed here, so nobody knows which version of it the container needs. "
-                    f'Install it: pip install "gingham[{EXTRA}]"'
+                    f'Install it: pip install "gingham[{EXTRA}]"; in a checkout whose pyproject.toml has changed: '
+                    "pip install -e FOLDER-OF-GINGHAM"
                 ) from None
             lines[name] = f"{name}{need.specifier}"
         else:
