@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gingham.errors import DataError
+from gingham.executors import import_openvino
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -86,7 +87,7 @@ def refuse_other_shapes(network: Any, info: ModelInfo) -> None:
     ------
     DataError
     """
-    from openvino import PartialShape, Type
+    openvino = import_openvino()
 
     if info.input == "image":
         raise DataError(
@@ -108,11 +109,11 @@ def refuse_other_shapes(network: Any, info: ModelInfo) -> None:
             raise DataError(f"The model has no {name}: it is damaged, or not one of Gingham's.")
         found = port.partial_shape
         known = found.rank.is_static and all(length.is_static for length in list(found)[1:])
-        if not known or not found.compatible(PartialShape(shape)):
+        if not known or not found.compatible(openvino.PartialShape(shape)):
             text = ", ".join(["N", *(str(length) for length in shape[1:])])
             raise DataError(
                 f"The description inside this model file does not fit it: {classes} labels and a resolution of {size}"
                 f" make {name} of shape [{text}], but the model has {found}."
             )
-        if name == "images" and port.element_type != Type.u8:
+        if name == "images" and port.element_type != openvino.Type.u8:
             raise DataError(f"The model takes images of type {port.element_type.to_string()}, not u8: it is damaged.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gingham.errors import ConfigError, UnavailableError, did_you_mean
+from gingham.executors import import_openvino
 from gingham.features.backbones import Backbone
 from gingham.features.engines.base import Engine
 
@@ -134,9 +135,7 @@ def _gpu() -> Literal["cuda", "mps"] | None:
 
 
 def _plan_openvino(precision: str, reason: str) -> EnginePlan:
-    import openvino
-
-    has = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has = "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not has:
         raise ConfigError(_no_bf16("this processor"))
     if precision == "f32":
