@@ -160,6 +160,8 @@ class Project:
         try:
             return workflow.show(self.folder, os.fspath(model)).model
         except UnavailableError as error:
+            if os.fspath(model) == "latest":
+                raise
             raise UnavailableError(
                 f"{os.fspath(model)} is no model file, and no run of this project either. {error}"
             ) from None

@@ -196,6 +196,20 @@ def test_a_bug_says_that_it_is_one(gingham: Any, project: Path, monkeypatch: pyt
     assert "Traceback" in failed.err
 
 
+def test_an_interruption_that_a_library_reports_as_its_own_error_is_one(
+    gingham: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(workflow, "split", interrupted)
+    stopped = gingham("split", "--project", project)
+    assert (stopped.status, stopped.err) == (130, "")
+
+
 LOST = """
 import os, signal, sys, time, weakref
 from gingham import workflow

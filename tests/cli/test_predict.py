@@ -121,11 +121,16 @@ def test_a_folder_without_images_among_others_is_noted(gingham: Any, model: Path
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
+        pytest.param(
+            ["photos"], 2, "The model comes first, then the images: gingham predict latest photos", id="a folder"
+        ),
+        pytest.param(["b.jpg"], 2, "gingham predict latest b.jpg", id="a photo and no model"),
+        pytest.param(["localhost:8000", "b.jpg"], 2, "without its beginning: http://localhost:8000", id="no scheme"),
         pytest.param(["MODEL"], 2, "Name images to predict, such as: gingham predict", id="no image named"),
         pytest.param(["MODEL", "empty", "*.png"], 2, "no image in empty. There is no image in *.png", id="none found"),
         pytest.param(["nix.onnx", "bad.jpg"], 4, "no model file nix.onnx", id="no such file"),
         pytest.param(["nix", "bad.jpg"], 4, "nix is no model file, and no run of this project", id="no such run"),
-        pytest.param(["bad.jpg", "bad.jpg"], 3, "bad.jpg cannot be used", id="no model"),
+        pytest.param(["bad.jpg", "bad.jpg"], 3, "bad.jpg is not an ONNX file", id="no model"),
         pytest.param(["MODEL", "bad.jpg", "--top-k", "0"], 2, "--top-k must be at least 1", id="no class at all"),
         pytest.param(["MODEL", "bad.jpg", "--csv", "--json"], 2, "not both", id="two forms"),
         pytest.param(["MODEL", "bad.jpg", "--features"], 2, "no effect without --json", id="features in words"),

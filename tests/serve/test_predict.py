@@ -47,6 +47,12 @@ def sent_as(kind: str, ask: Asker, files: list[bytes], **options: Any) -> list[A
 KINDS = ["form", "json", "image/jpeg", "image/anything; q=1", "APPLICATION/OCTET-STREAM"]
 
 
+def test_an_option_that_there_is_not_is_refused(ask: Asker) -> None:
+    answer = ask("POST", "/predict?topk=1", PHOTO, content_type="image/jpeg")
+    assert (answer.status, answer.reason) == (422, "bad_request")
+    assert "Did you mean `top_k`?" in answer.json["error"]["message"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_real_photos_get_what_the_model_file_says(
     kind: str, ask: Asker, real: list[Path], predictor: Predictor

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -32,6 +33,20 @@ def test_json_is_one_line(model: Path, tmp_path: Path) -> None:
         assert service.process.stdout is not None
         assert service.process.stdout.read() == b""  # and one had been read
         assert all(json.loads(line)["event"] for line in service.log.splitlines())
+
+
+def test_the_address_that_it_tells_can_be_asked(model: Path) -> None:
+    command = [sys.executable, "-m", "gingham", "serve", str(model), "--port", "0", "--host", "0.0.0.0", "--json"]
+    token = {"GINGHAM_SERVICE__TOKEN": "a-token-of-the-test"}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env={**os.environ, **token}) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        assert url.startswith("http://127.0.0.1:")
+        with urlopen(f"{url}/health/ready") as answer:
+            assert answer.status == 200
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gingham.errors import UsageError
+from gingham.images.names import has_image_suffix
 from gingham.records import display_path, encodable
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "BatchOptions", "predict_batch"]
 
 TOKEN_VARIABLE = "GINGHAM_SERVICE__TOKEN"  # noqa: S105
+ADDRESS_WITHOUT_SCHEME = re.compile(r"(?:[\w-]+\.)*[\w-]+:\d{1,5}")
 QUIET_SECONDS = 1.0
 """What is done sooner shows no progress."""
 
@@ -153,6 +156,10 @@ def predict_batch(
     found = find_images(images)
     notes = [f"There is no image in {display_path(name)}." for name in found.empty]
     notes += [f"The folder {display_path(name)} cannot be listed." for name in found.unlisted]
+    if not images and "://" not in model and (Path(model).is_dir() or has_image_suffix(model)):
+        raise UsageError(f"The model comes first, then the images: gingham predict latest {display_path(model)}")
+    if ADDRESS_WITHOUT_SCHEME.fullmatch(model):
+        raise UsageError(f"{model} is an address without its beginning: http://{model}")
     if not found.paths:
         example = f"gingham predict {display_path(model)} photo.jpg 'photos/*.png' folder"
         raise UsageError(" ".join([*notes, f"Name images to predict, such as: {example}"]))

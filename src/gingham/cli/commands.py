@@ -194,7 +194,7 @@ def export(
     output
         The file to write.
     precision
-        f16 halves the file; it is computed with as float32 either way.
+        f16 halves the file; what it is computed in stays as it was.
     with_resize
         Take one picture of any size and resize it inside, for programs that cannot; not for `serve` and `predict`.
     """

@@ -45,10 +45,19 @@ def execute(arguments: Sequence[str]) -> int:
     except (GinghamError, CycloptsError, ValidationError, OSError) as error:
         return _report(_as_gingham_error(error), as_json)
     except Exception as error:
+        if _was_interrupted(error):
+            return INTERRUPTED
         traceback.print_exc()
         message = f"This is a bug in Gingham, not your mistake: {type(error).__name__}: {error}"
         return _report(GinghamError(message), as_json)
     return status if isinstance(status, int) else 0
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind an error, as where a library that was being loaded reports it as its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

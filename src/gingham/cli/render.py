@@ -166,7 +166,8 @@ def serve(result: Opened) -> str:
             + f") answers at {result.url}",
             "",
             f"In a browser  {result.url}",
-            f"In a shell    gingham predict {result.url} photo.jpg" + (" --token TOKEN" if result.needs_token else ""),
+            f"In a shell    gingham predict {result.url} photo.jpg"
+            + (", with GINGHAM_SERVICE__TOKEN set" if result.needs_token else ""),
             "Stop it with Ctrl-C.",
         ]
     )

@@ -220,8 +220,8 @@ class Client:
         if answer.status == 401:
             whose = "another token than the one given" if self._token else "a token"
             return UnavailableError(
-                f"The service at {self.address} wants {whose}. Set GINGHAM_SERVICE__TOKEN, or give --token TOKEN; in"
-                " Python, Client(url, token=…)."
+                f"The service at {self.address} wants {whose}. In Python, give Client(url,"
+                " token=…); in a shell, set GINGHAM_SERVICE__TOKEN, or give --token TOKEN."
             )
         if problem is None and answer.status < 500:
             return self._stranger()

@@ -61,7 +61,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         where = path if str(error.filename).endswith(TEMPORARY_SUFFIX) else error.filename or path
         raise UnavailableError(
             f"Cannot write {where}: {error.strerror or error}. What was finished before stays usable; "
-            "make room or choose another folder with --project, and run the same command again."
+            "make room or choose another place, and run the same command again."
         ) from error
 
 

@@ -13,8 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from gingham.errors import did_you_mean
 from gingham.export import Prediction, Predictor
-from gingham.serve.bodies import Images, images_of
+from gingham.serve.bodies import OPTIONS, Images, images_of
 from gingham.serve.kserve import kserve_routes
 from gingham.serve.openapi import BODIES_OF_PREDICT, DocumentedApp
 from gingham.serve.refusal import Refusal, refusal_of_image
@@ -65,6 +66,7 @@ def _routes(service: Service) -> APIRouter:
         return_features: Annotated[bool | None, Query(description="Whether the answers carry the features")] = None,
     ) -> Response:
         began = time.perf_counter()
+        _refuse_unknown_options(request)
         async with service.bodies.read(request) as body:
             images = await images_of(request, body, service.max_images)
             predictor = service.model.current
@@ -108,6 +110,13 @@ def _routes(service: Service) -> APIRouter:
         content = files("gingham.serve").joinpath("page", name).read_bytes()
         routes.add_api_route(path, _sends(content, media_type), include_in_schema=False)
     return routes
+
+
+def _refuse_unknown_options(request: Request) -> None:
+    for name in request.query_params if request.scope["query_string"] else ():
+        if name not in OPTIONS:
+            meant = did_you_mean(name, OPTIONS)
+            raise Refusal(422, "bad_request", f"There is no option {name[:80]}.{meant} Known: {', '.join(OPTIONS)}.")
 
 
 def _answer(predictor: Predictor, images: Images, jobs: Sequence[Job], began: float) -> Response:

@@ -25,6 +25,7 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4
 """An image of one white pixel, a PNG in base64: an example that works."""
 SLOWEST = 10_000
 """Bytes a second: who sends slower than this runs out of time."""
+OPTIONS = ("top_k", "return_features")
 FIELDS = 8
 """Most form fields beside the files."""
 LARGE = 1 << 20
@@ -174,9 +175,6 @@ def _of_form(body: bytes, content_type: str, most: int) -> Images:
     return Images(
         [part.filename for part in files], [part.content for part in files], asked.top_k, asked.return_features
     )
-
-
-OPTIONS = ("top_k", "return_features")
 
 
 def _of_json(body: bytes, most: int) -> Images:

@@ -213,6 +213,7 @@ class _Server(uvicorn.Server):
             raise taken(self._settings.host, self._settings.port, error) from None
         self._watching = asyncio.create_task(self._model.watch(self._metrics, self._journal))
         address, port = self._listener.getsockname()[:2]
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  all addresses: so this one
         url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
         predictor, token = self._predictor, bool(self._settings.token)
         self._announce(Opened(url, predictor.path, predictor.digest, predictor.labels, token))

@@ -21,7 +21,7 @@ MODEL = "model.onnx"
 CODE = Path(__file__).with_name("pyfunc_model.py")
 WRITTEN = "written"
 NEEDED = ("mlflow", "pandas")
-INSTALL = "Install it: pip install mlflow"
+INSTALL = "This needs all of MLflow, more than the extra `mlflow` brings: pip install mlflow"
 """The extra `mlflow` is the lean one, which keeps a history and serves no models."""
 
 
