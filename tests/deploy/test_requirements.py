@@ -3,10 +3,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from types import SimpleNamespace
 
 import packaging.markers
 import pytest
 
+from gingham.deploy import requirements
 from gingham.deploy.requirements import pinned
 from gingham.errors import UnavailableError
 
@@ -61,6 +63,6 @@ def test_on_windows_what_only_linux_needs_keeps_its_range(monkeypatch: pytest.Mo
 
 
 def test_an_installation_older_than_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata.PathDistribution, "requires", ["numpy>=2"])
+    monkeypatch.setattr(requirements, "distribution", lambda: SimpleNamespace(requires=["numpy>=2"]))
     with pytest.raises(UnavailableError, match="extra `serve`"):
         pinned()

@@ -24,7 +24,8 @@ from gingham.export.parity import (
     check_resizing,
 )
 from gingham.export.probes import Probe, disguises, drawn_photo, refuse_unlike_twins, squares
-from gingham.export.rebuild import read_model, rebuild
+from gingham.export.reading import read_model
+from gingham.export.rebuild import rebuild
 from gingham.export.runtime import Outputs
 from gingham.workflow.parity import expected_of, probes_of
 from gingham.workflow.results import RunResult
@@ -68,7 +69,7 @@ def test_every_way_agrees_on_photos_and_all_their_guises(case: Case) -> None:
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", "f32"), ("f16", "f16")])
 def test_a_rebuilt_file_agrees(case: Case, tmp_path: Path, precision: str, tolerance: str) -> None:
-    model, info = read_model(case.run.model)
+    _, model, info = read_model(case.run.model)
     file = tmp_path / "model.onnx"
     file.write_bytes(rebuild(model, info, precision=precision, with_resize=False))
     exact, *_ = check_parity(file, case.probes, case.expected)
@@ -80,7 +81,7 @@ def test_a_rebuilt_file_agrees(case: Case, tmp_path: Path, precision: str, toler
 
 
 def test_a_file_that_resizes_agrees(case: Case, tmp_path: Path) -> None:
-    model, info = read_model(case.run.model)
+    _, model, info = read_model(case.run.model)
     file = tmp_path / "model.onnx"
     file.write_bytes(rebuild(model, info, precision="f32", with_resize=True))
     folder = Project(case.run.project, environment={}).folder
@@ -91,7 +92,7 @@ def test_a_file_that_resizes_agrees(case: Case, tmp_path: Path) -> None:
 
 def test_outputs_that_a_runtime_merges_keep_their_names(untouched_run: Path, tmp_path: Path) -> None:
     """With a calibration that changes nothing, the scores are also an inner result of the head."""
-    model, info = read_model(next(untouched_run.glob("runs/*/model.onnx")))
+    _, model, info = read_model(next(untouched_run.glob("runs/*/model.onnx")))
     for tensor in model.graph.initializer:
         if tensor.name == "head.scale":
             tensor.CopyFrom(numpy_helper.from_array(np.float32(1), tensor.name))

@@ -370,7 +370,7 @@ def test_mlflow_is_told_not_to_report_and_to_give_up_soon_but_the_user_decides(
     assert "s3cret" not in warning
 
 
-def test_one_module_imports_mlflow_and_only_inside_functions() -> None:
+def test_mlflow_is_imported_in_one_place_and_only_inside_functions() -> None:
     package = Path(gingham.__file__).parent
     importing: dict[str, bool] = {}
     for file in package.rglob("*.py"):
@@ -382,4 +382,9 @@ def test_one_module_imports_mlflow_and_only_inside_functions() -> None:
             if any(module.partition(".")[0] == "mlflow" for module in modules):
                 name = file.relative_to(package).as_posix()
                 importing[name] = importing.get(name, False) or id(node) in at_once
-    assert importing == {"tracking/mlflow_writer.py": False}
+    # The last is no module of ours but code that MLflow runs.
+    assert importing == {
+        "tracking/mlflow_writer.py": False,
+        "tracking/pyfunc_writer.py": False,
+        "tracking/pyfunc_model.py": True,
+    }
