@@ -160,15 +160,19 @@ def _gingham(model: Path, *flags: str) -> Iterator[str]:
     command = [*GINGHAM, "serve", str(model), "--port", "0", "--json", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.terminate()
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager
 def _process(command: list[str], port: int, health: str) -> Iterator[str]:
     """Start a server, wait until it answers, and end it with all that it started."""
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as process:
+    # MLflow starts uvicorn by its name.
+    variables = os.environ | {"PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"}
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, env=variables, start_new_session=True) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             for _ in range(600):
