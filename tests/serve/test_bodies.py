@@ -102,10 +102,11 @@ def test_an_address_is_never_fetched(ask: Asker) -> None:
             ask.json({"images": [address]}),
             ask.form(part("image", address)),
             ask.form(head + address.encode()),
-            ask("POST", f"/predict?url={address}&image={address}", svg, content_type="image/svg+xml"),
+            ask("POST", f"/predict?url={address}", PHOTO, content_type="image/jpeg"),
+            ask("POST", "/predict", svg, content_type="image/svg+xml"),
             ask("POST", "/predict", address.encode(), content_type="text/uri-list"),
         ]
-        assert [answer.status for answer in answers] == [422, 422, 422, 415, 415]
+        assert [answer.status for answer in answers] == [422, 422, 422, 422, 415, 415]
         with pytest.raises(TimeoutError):
             bait.accept()
 
