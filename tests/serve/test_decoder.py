@@ -19,6 +19,7 @@ from gingham.errors import ImageError
 from gingham.images import network_input
 from gingham.records import InputRecipe, SkipReason
 from gingham.serve.decoder import REQUEST
+from gingham.serve.shared_pixels import new_file
 from gingham.serve.workers import Decoder
 from tests.images import makers
 from tests.serve.process import alive, within
@@ -33,7 +34,7 @@ def started(max_pixels: int = 90_000_000) -> Iterator[Decoder]:
     decoder = Decoder(max_pixels, seconds=10)
     decoder.start()
     yield decoder
-    decoder.stop()
+    decoder.close()
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def process_of(decoder: Decoder) -> int:
 def test_pixels_are_those_of_training(shared: Decoder, name: str) -> None:
     data = GOOD[name]
     assert np.array_equal(shared.decode(data, RECIPE), network_input(data, RECIPE))
+
+
+def test_a_network_of_another_size_has_its_square_too(shared: Decoder) -> None:
+    for size in (32, 320, 64):  # it grows, and then only a part is used
+        recipe = InputRecipe(size)
+        assert np.array_equal(shared.decode(PHOTO, recipe), network_input(PHOTO, recipe))
 
 
 @pytest.mark.parametrize("recipe", [InputRecipe(48, "squash"), InputRecipe(20, "crop", 0.875, "bilinear")])
@@ -167,12 +174,14 @@ def test_signals_for_the_server_do_not_reach_it(decoder: Decoder) -> None:
     ids=["nothing", "half a head", "half a file", "a file, and nobody reads"],
 )  # fmt: skip
 def test_it_ends_in_silence_with_the_server(sent: bytes) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gingham.serve.decoder", str(4 << 30)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    with new_file() as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gingham.serve.decoder", str(4 << 30), str(file.fileno())],
+            pass_fds=[file.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -194,7 +203,7 @@ def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch
 
 
 NONSENSE = {
-    "too long an answer": "<BI, 1, 2**31",
+    "something after a good answer": "<BI, 1, 5",
     "too long a reason": "<BI, 0, 2**31",
     "an unknown reason": "<BI5s, 0, 5, b'magic'",
     "a reason that is no text": "<BI2s, 0, 2, bytes([255, 255])",

@@ -68,6 +68,21 @@ def test_an_image_and_a_square_are_answered(workers: Workers, predictor: Predict
         assert (each.decoded > 0.0005) == isinstance(each.image, bytes)
 
 
+def test_the_worker_that_was_at_work_last_goes_on(predictor: Predictor) -> None:
+    """Its caches are warm: of five workers one is busy, where there is one image at a time."""
+    with running(5, 10.0) as workers:
+        seen: queue.SimpleQueue[int] = queue.SimpleQueue()
+        answered: set[int] = set()
+        for turn in range(12):
+            one = job(predictor)
+            one.done = lambda _: seen.put(threading.get_ident())
+            workers.submit(one)
+            last = seen.get(timeout=30)
+            assert within(5, lambda: len(workers._idle) == 5)
+            answered |= {last} if turn else set()
+        assert len(answered) == 1
+
+
 def test_many_at_once_have_their_own_answers(workers: Workers, predictor: Predictor) -> None:
     pictures = [makers.png(np.full((40, 40, 3), shade, np.uint8)) for shade in range(0, 256, 8)]
     jobs = [job(predictor, picture) for picture in pictures]

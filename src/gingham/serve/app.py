@@ -6,18 +6,16 @@ import json
 import time
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from gingham.errors import did_you_mean
 from gingham.export import Prediction, Predictor
-from gingham.serve.bodies import OPTIONS, Images, images_of
+from gingham.serve.bodies import Options, images_of, options_of
 from gingham.serve.kserve import kserve_routes
-from gingham.serve.openapi import BODIES_OF_PREDICT, DocumentedApp
+from gingham.serve.openapi import ABOUT_PREDICT, DocumentedApp, Endpoint
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import Health, ModelDescription, Predictions, errors
 from gingham.serve.service import Service
@@ -43,8 +41,15 @@ def build_app(service: Service) -> FastAPI:
     app = DocumentedApp()
     app.add_exception_handler(HTTPException, _as_refusal)
     app.add_exception_handler(Refusal, _as_refusal)
-    app.add_exception_handler(RequestValidationError, _as_refusal)
     app.add_exception_handler(Exception, _as_bug)
+    app.answer_directly(
+        "/predict",
+        _predict(service),
+        response_model=Predictions,
+        responses=errors(408, 413, 415, 422),
+        openapi_extra=ABOUT_PREDICT,
+        summary="Predict the class of one or more images",
+    )
     app.include_router(_routes(service))
     app.include_router(kserve_routes(service))
     return app
@@ -52,29 +57,6 @@ def build_app(service: Service) -> FastAPI:
 
 def _routes(service: Service) -> APIRouter:
     routes = APIRouter()
-
-    @routes.post(
-        "/predict",
-        response_model=Predictions,
-        responses=errors(408, 413, 415, 422),
-        openapi_extra=BODIES_OF_PREDICT,
-        summary="Predict the class of one or more images",
-    )
-    async def predict(
-        request: Request,
-        top_k: Annotated[int | None, Query(ge=1, description="Only so many classes, the most probable first")] = None,
-        return_features: Annotated[bool | None, Query(description="Whether the answers carry the features")] = None,
-    ) -> Response:
-        began = time.perf_counter()
-        _refuse_unknown_options(request)
-        async with service.bodies.read(request) as body:
-            images = await images_of(request, body, service.max_images)
-            predictor = service.model.current
-            jobs = await service.jobs(request, predictor, images.files)
-        images.top_k = top_k or images.top_k
-        if return_features is not None:
-            images.return_features = return_features
-        return _answer(predictor, images, jobs, began)
 
     @routes.get("/model", response_model=ModelDescription, summary="All that the model says of itself")
     async def model() -> dict[str, Any]:
@@ -112,24 +94,35 @@ def _routes(service: Service) -> APIRouter:
     return routes
 
 
-def _refuse_unknown_options(request: Request) -> None:
-    for name in request.query_params if request.scope["query_string"] else ():
-        if name not in OPTIONS:
-            meant = did_you_mean(name, OPTIONS)
-            raise Refusal(422, "bad_request", f"There is no option {name[:80]}.{meant} Known: {', '.join(OPTIONS)}.")
+def _predict(service: Service) -> Endpoint:
+    async def predict(request: Request) -> Response:
+        began = time.perf_counter()
+        in_query = options_of(request.query_params) if request.scope["query_string"] else None
+        async with service.bodies.read(request) as body:
+            images = await images_of(request, body, service.max_images)
+            predictor = service.model.current
+            jobs = await service.jobs(request, predictor, images.files)
+        options = images.options
+        if in_query is not None:  # it goes before what is in the body
+            options = options.model_copy(update=in_query.model_dump(exclude_unset=True))
+        return _answer(predictor, images.names, options, jobs, began)
+
+    return predict
 
 
-def _answer(predictor: Predictor, images: Images, jobs: Sequence[Job], began: float) -> Response:
+def _answer(
+    predictor: Predictor, names: Sequence[str | None], options: Options, jobs: Sequence[Job], began: float
+) -> Response:
     failed = [job.error for job in jobs if job.error]
     if len(failed) == len(jobs):
         raise refusal_of_image(failed[0])
     predictions = []
-    for name, job in zip(images.names, jobs, strict=True):
+    for name, job in zip(names, jobs, strict=True):
         if job.outputs is None:
             prediction = Prediction("", error=str(job.error))
         else:
-            (prediction,) = predictor.predictions([""], job.outputs, features=images.return_features)
-        predictions.append(prediction.to_json(images.top_k) | {"path": name})
+            (prediction,) = predictor.predictions([""], job.outputs, features=options.return_features)
+        predictions.append(prediction.to_json(options.top_k) | {"path": name})
     content = {
         "model": {"id": predictor.digest, "run_id": predictor.info.run_id},
         "predictions": predictions,
@@ -159,9 +152,6 @@ async def _as_bug(_: Request, __: Exception) -> Response:
 async def _as_refusal(_: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         refusal = error
-    elif isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        refusal = Refusal(422, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
     else:
         assert isinstance(error, HTTPException)
         words = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
@@ -13,10 +13,22 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from gingham.errors import did_you_mean
 from gingham.serve.form import FormError, parts_of
 from gingham.serve.refusal import Refusal
 
-__all__ = ["PIXEL", "Bodies", "Images", "JsonImages", "from_base64", "images_of", "parsed", "validated"]
+__all__ = [
+    "PIXEL",
+    "Bodies",
+    "Images",
+    "JsonImages",
+    "Options",
+    "from_base64",
+    "images_of",
+    "options_of",
+    "parsed",
+    "validated",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
@@ -25,7 +37,6 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4
 """An image of one white pixel, a PNG in base64: an example that works."""
 SLOWEST = 10_000
 """Bytes a second: who sends slower than this runs out of time."""
-OPTIONS = ("top_k", "return_features")
 FIELDS = 8
 """Most form fields beside the files."""
 LARGE = 1 << 20
@@ -34,16 +45,23 @@ VALUES = 1 << 20
 """Most values in a JSON body, lists and objects included: each takes far more memory and time than its few bytes."""
 
 
-class JsonImages(BaseModel):
+class Options(BaseModel):
+    """What is asked of a prediction: in the query, in a form or in a JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    top_k: int | None = Field(None, ge=1, description="Only so many classes, the most probable first; null: all")
+    return_features: bool = Field(False, description="Whether the answers carry the features")
+
+
+class JsonImages(Options):
     """Images in a JSON body."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"images": [PIXEL], "top_k": 3}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"images": [PIXEL], "top_k": 3}]})
 
     images: list[Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]] = Field(
         min_length=1, description="Image files"
     )
-    top_k: int | None = Field(None, ge=1, description="Only so many classes, the most probable first; null: all")
-    return_features: bool = Field(False, description="Whether the answers carry the features")
 
 
 @dataclass
@@ -55,12 +73,12 @@ class Images:
     names : list of str or None
         As the client calls them.
     files : list of bytes
+    options : Options
     """
 
     names: list[str | None]
     files: list[bytes]
-    top_k: int | None = None
-    return_features: bool = False
+    options: Options
 
 
 @dataclass
@@ -148,7 +166,7 @@ async def images_of(request: Request, body: bytes, most: int) -> Images:
     if kind == "application/octet-stream" or kind.startswith("image/"):
         if not body:
             raise Refusal(422, "empty", "The body is empty. Send the bytes of an image file.")
-        return Images([None], [body])
+        return Images([None], [body], Options())
     raise Refusal(
         415,
         "unsupported_media_type",
@@ -162,7 +180,7 @@ def _of_form(body: bytes, content_type: str, most: int) -> Images:
         parts = parts_of(body, content_type, most + FIELDS)
     except FormError as error:
         raise Refusal(422, "bad_form", f"The form cannot be read: {error}.") from None
-    fields = {part.name: part.content for part in parts if part.filename is None}
+    fields = {part.name: part.content.decode("utf-8", "replace") for part in parts if part.filename is None}
     files = [part for part in parts if part.filename is not None]
     if len(files) > most:
         raise _too_many(most)
@@ -170,11 +188,7 @@ def _of_form(body: bytes, content_type: str, most: int) -> Images:
         raise Refusal(422, "bad_form", f"The form has more than {FIELDS} fields beside its files.")
     if not files:
         raise Refusal(422, "empty", "The form has no file. Send one or more, as with `curl -F image=@photo.jpg`.")
-    options = {name: fields[name].decode("utf-8", "replace") for name in OPTIONS if name in fields}
-    asked = validated(JsonImages, {"images": [""], **options})
-    return Images(
-        [part.filename for part in files], [part.content for part in files], asked.top_k, asked.return_features
-    )
+    return Images([part.filename for part in files], [part.content for part in files], options_of(fields))
 
 
 def _of_json(body: bytes, most: int) -> Images:
@@ -182,7 +196,23 @@ def _of_json(body: bytes, most: int) -> Images:
     if len(asked.images) > most:
         raise _too_many(most)
     files = [from_base64(text, f"images[{place}]") for place, text in enumerate(asked.images)]
-    return Images([None] * len(files), files, asked.top_k, asked.return_features)
+    return Images([None] * len(files), files, asked)
+
+
+def options_of(given: Mapping[str, str]) -> Options:
+    """Read the options in a query or a form.
+
+    Raises
+    ------
+    Refusal
+        422 for a value that is none, or a name that is not known.
+    """
+    for name in given:
+        if name not in Options.model_fields:
+            known = tuple(Options.model_fields)
+            meant = did_you_mean(name, known)
+            raise Refusal(422, "bad_request", f"There is no option {name[:80]!r}.{meant} Known: {', '.join(known)}.")
+    return validated(Options, given)
 
 
 async def parsed(body: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
@@ -223,7 +253,7 @@ def _too_many(most: int) -> Refusal:
     return Refusal(413, "too_many_images", f"This service takes at most {most} images in one request.")
 
 
-def validated(model: type[Model], given: bytes | dict[str, object]) -> Model:
+def validated(model: type[Model], given: bytes | Mapping[str, object]) -> Model:
     """Check a body against a model: JSON strictly, the texts of a form as what they mean.
 
     Raises

@@ -1,7 +1,8 @@
 """A process of its own that decodes images one after the other: what crashes or explodes costs one image.
 
 It is started by :class:`gingham.serve.workers.Decoder` and spoken to over its standard input and output. A request is
-a head (`REQUEST`) and the bytes of the file; the answer a head (`ANSWER`) and either the pixels or the reason why not.
+a head (`REQUEST`) and the bytes of the file; the answer a head (`ANSWER`), then the reason if it cannot be decoded.
+Pixels are left in memory that both have.
 """
 
 from __future__ import annotations
@@ -17,19 +18,28 @@ from typing import BinaryIO
 from gingham.errors import ImageError
 from gingham.images import network_input
 from gingham.records import InputRecipe, SkipReason
+from gingham.serve.shared_pixels import SharedPixels
 
 __all__ = ["ANSWER", "FITS", "INTERPOLATIONS", "REQUEST"]
 
 REQUEST = struct.Struct("<IQIBBd")
 """Length of the file, pixels allowed, resolution, place in `FITS`, place in `INTERPOLATIONS`, crop fraction."""
 ANSWER = struct.Struct("<BI")
-"""Whether it was decoded, and the length of what follows: uint8 pixels, or ``reason: detail``."""
+"""Whether it was decoded, and the length of what follows: nothing, or ``reason: detail``."""
 FITS = ("crop", "squash")
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "box")
 
 
-def main(memory: int) -> None:
-    """Answer requests until standard input ends, with so many bytes of memory in all."""
+def main(memory: int, shared: int) -> None:
+    """Answer requests until standard input ends.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes that it may take in all.
+    shared : int
+        Descriptor of the file for the pixels.
+    """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, which ends this process by closing its input
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -38,6 +48,7 @@ def main(memory: int) -> None:
     _silence()
     network_input(_WARM, InputRecipe(8))
     _limit_memory(memory)
+    pixels = SharedPixels(shared)
     with contextlib.suppress(BrokenPipeError):  # the server has gone
         answers.write(ANSWER.pack(1, 0))
         while len(head := requests.read(REQUEST.size)) == REQUEST.size:
@@ -45,24 +56,25 @@ def main(memory: int) -> None:
             recipe = InputRecipe(resolution, FITS[fit], crop_fraction, INTERPOLATIONS[interpolation])  # type: ignore[arg-type]
             data = requests.read(length)
             if len(data) == length:
-                _answer(answers, data, recipe, max_pixels)
+                _answer(answers, pixels, data, recipe, max_pixels)
 
 
-def _answer(answers: BinaryIO, data: bytes, recipe: InputRecipe, max_pixels: int) -> None:
+def _answer(answers: BinaryIO, pixels: SharedPixels, data: bytes, recipe: InputRecipe, max_pixels: int) -> None:
     try:
-        pixels = network_input(data, recipe, max_pixels=max_pixels)
+        pixels.square(recipe.resolution)[...] = network_input(data, recipe, max_pixels=max_pixels)
     except ImageError as error:
-        _write(answers, 0, memoryview(str(error).encode("utf-8", "backslashreplace")))
+        _refuse(answers, str(error))
     except MemoryError:
-        _write(answers, 0, memoryview(f"{SkipReason.TOO_LARGE}: not enough memory to decode it".encode()))
+        _refuse(answers, f"{SkipReason.TOO_LARGE}: not enough memory to decode it")
     else:
-        _write(answers, 1, pixels.data.cast("B"))
+        answers.write(ANSWER.pack(1, 0))
 
 
-def _write(answers: BinaryIO, good: int, content: memoryview) -> None:
-    answers.write(ANSWER.pack(good, len(content)))
-    while content:
-        content = content[answers.write(content) :]
+def _refuse(answers: BinaryIO, reason: str) -> None:
+    content = reason.encode("utf-8", "backslashreplace")
+    left = memoryview(ANSWER.pack(0, len(content)) + content)
+    while left:
+        left = left[answers.write(left) :]
 
 
 def _silence() -> None:
@@ -94,4 +106,4 @@ _WARM = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000100000001080200000
                       "789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082")  # fmt: skip
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

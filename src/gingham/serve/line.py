@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from gingham.serve.refusal import Refusal
 from gingham.serve.workers import Job, Workers
 
 __all__ = ["Line"]
+
+
+SOON = 0.05
+"""Seconds: nobody watches whether a client goes that is answered sooner."""
 
 
 class Line:
@@ -46,7 +51,10 @@ class Line:
         )
 
     async def answer(
-        self, predictor: Predictor, images: Sequence[bytes | NDArray[np.uint8]], gone: asyncio.Task[None]
+        self,
+        predictor: Predictor,
+        images: Sequence[bytes | NDArray[np.uint8]],
+        gone: Callable[[], Coroutine[Any, Any, None]],
     ) -> list[Job]:
         """Bring images through decoding and inference.
 
@@ -54,8 +62,8 @@ class Line:
         ----------
         predictor : Predictor
         images : sequence of bytes, or of uint8 arrays of shape (resolution, resolution, 3)
-        gone : asyncio.Task
-            Ends when the client has gone; what waits is then dropped.
+        gone : callable that returns a coroutine
+            Which ends when the client has gone; what waits is then dropped.
 
         Returns
         -------
@@ -78,6 +86,7 @@ class Line:
         loop = asyncio.get_running_loop()
         finished: asyncio.Future[None] = loop.create_future()
         left = len(images)
+        watching: asyncio.Task[None] | None = None
 
         def one_less() -> None:
             nonlocal left
@@ -96,17 +105,25 @@ class Line:
             for job in jobs:
                 job.cancelled = True
 
+        def watch() -> None:
+            nonlocal watching
+            watching = loop.create_task(gone())
+            watching.add_done_callback(cancel)
+
         self.pending += len(jobs)
         for job in jobs:
             self._workers.submit(job)
-        gone.add_done_callback(cancel)
+        timer = loop.call_later(SOON, watch)
         try:
             await finished
         except asyncio.CancelledError:
             cancel()
             raise
         finally:
-            gone.remove_done_callback(cancel)
+            timer.cancel()
+            if watching:
+                watching.remove_done_callback(cancel)
+                watching.cancel()
         for job in jobs:
             if job.failure:
                 raise job.failure

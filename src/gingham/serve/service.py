@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,11 +52,7 @@ class Service:
         Refusal
             413, 503, as the line does; 499, which nobody reads, if the client has gone.
         """
-        gone = asyncio.ensure_future(_until_gone(request))
-        try:
-            jobs = await self.line.answer(predictor, images, gone)
-        finally:
-            gone.cancel()
+        jobs = await self.line.answer(predictor, images, lambda: _until_gone(request))
         if any(job.cancelled for job in jobs):
             raise Refusal(499, "client_gone", "The client has gone.")
         for job in jobs:

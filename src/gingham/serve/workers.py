@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from gingham.export import Outputs, Predictor
 from gingham.records import InputRecipe, SkipReason
 from gingham.serve.decoder import ANSWER, FITS, INTERPOLATIONS, REQUEST
 from gingham.serve.refusal import Refusal
+from gingham.serve.shared_pixels import SharedPixels, new_file
 
 __all__ = ["Decoder", "Job", "Workers"]
 
@@ -81,10 +83,17 @@ class Decoder:
         self.max_pixels = max_pixels
         self.seconds = seconds
         self.replaced = 0
+        self._file = new_file()
+        self._pixels = SharedPixels(self._file.fileno())
         self._lock = threading.Lock()
         self._deadline = float("inf")
         self._killed = False
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether the next image would have to wait for a process to start."""
+        return self._process is None
 
     def start(self) -> None:
         """Start the process, unless it runs, and wait until it is ready.
@@ -99,11 +108,13 @@ class Decoder:
         if self._process is not None:
             return
         memory = _MEMORY_OF_A_DECODER + self.max_pixels * _BYTES_PER_PIXEL
+        shared = self._file.fileno()
         # Nothing in it computes in threads; their stacks would count as memory.
         alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         hidden = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gingham.serve.decoder", str(memory)],  # -P: no module of the current folder
+            [sys.executable, "-P", "-m", "gingham.serve.decoder", str(memory), str(shared)],  # -P: not from this folder
+            pass_fds=[shared],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -122,6 +133,11 @@ class Decoder:
 
     def decode(self, data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
         """Turn the bytes of an image file into the square that a network sees; the process must have been started.
+
+        Returns
+        -------
+        uint8 array of shape (recipe.resolution, recipe.resolution, 3)
+            It holds this image until the next one is decoded.
 
         Raises
         ------
@@ -164,6 +180,11 @@ class Decoder:
                         pipe.close()
             process.wait()
 
+    def close(self) -> None:
+        """End the process, for good."""
+        self.stop()
+        self._file.close()
+
     def _replace(self) -> None:
         self.stop()
         self.replaced += 1
@@ -180,17 +201,17 @@ class Decoder:
 
     def _ask(self, process: subprocess.Popen[bytes], data: bytes, recipe: InputRecipe) -> NDArray[np.uint8]:
         assert process.stdin is not None
+        square = self._pixels.square(recipe.resolution)
         fit, interpolation = FITS.index(recipe.fit), INTERPOLATIONS.index(recipe.interpolation)
         head = REQUEST.pack(len(data), self.max_pixels, recipe.resolution, fit, interpolation, recipe.crop_fraction)
         _send(process.stdin, memoryview(head + data))
         good, length = ANSWER.unpack(self._receive(process, bytearray(ANSWER.size)))
-        if length != 3 * recipe.resolution**2 if good else length > _LONGEST_REASON:
+        if length > (0 if good else _LONGEST_REASON):
             raise ValueError(f"an answer of {length} bytes")
-        content = self._receive(process, bytearray(length))
-        if not good:
-            reason, _, detail = content.decode().partition(": ")
-            raise ImageError(SkipReason(reason), detail)
-        return np.frombuffer(content, np.uint8).reshape(recipe.resolution, recipe.resolution, 3)
+        if good:
+            return square
+        reason, _, detail = self._receive(process, bytearray(length)).decode().partition(": ")
+        raise ImageError(SkipReason(reason), detail)
 
     @staticmethod
     def _receive(process: subprocess.Popen[bytes], into: bytearray) -> bytearray:
@@ -216,7 +237,9 @@ class Workers:
     """
 
     def __init__(self, count: int, max_pixels: int, seconds: float) -> None:
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._waiting: deque[Job] = deque()
+        self._idle: list[queue.SimpleQueue[Job | None]] = []
+        self._lock = threading.Lock()
         self.decoders = [Decoder(max_pixels, seconds) for _ in range(count)]
         self._threads = [threading.Thread(target=self._work, args=(each,), daemon=True) for each in self.decoders]
         self._stopping = threading.Event()
@@ -230,8 +253,9 @@ class Workers:
     def stop(self) -> None:
         """End threads and processes, whatever they do: nobody waits for an answer any more."""
         self._stopping.set()
-        for _ in self._threads:
-            self._jobs.put(None)
+        with self._lock:
+            while self._idle:
+                self._idle.pop().put(None)
         for thread, decoder in zip(self._threads, self.decoders, strict=True):
             while thread.is_alive():
                 decoder.kill()
@@ -239,8 +263,12 @@ class Workers:
         self._watch.join()
 
     def submit(self, job: Job) -> None:
-        """Put a job into the line."""
-        self._jobs.put(job)
+        """Give a job to the idle worker that was at work last, whose memory is still in the caches; or let it wait."""
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(job)
+            else:
+                self._waiting.append(job)
 
     @property
     def replaced(self) -> int:
@@ -248,15 +276,26 @@ class Workers:
         return sum(decoder.replaced for decoder in self.decoders)
 
     def _work(self, decoder: Decoder) -> None:
+        inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         while not self._stopping.is_set():
-            with contextlib.suppress(OSError, EOFError):  # the next image tries again, and says so
-                decoder.start()
-            job = self._jobs.get()
+            if decoder.absent:
+                with contextlib.suppress(OSError, EOFError):  # the next image tries again, and says so
+                    decoder.start()
+            job = self._next(inbox)
             if job is not None and not self._stopping.is_set():
                 if not job.cancelled:
                     _do(job, decoder)
                 job.done(job)
-        decoder.stop()
+        decoder.close()
+
+    def _next(self, inbox: queue.SimpleQueue[Job | None]) -> Job | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._stopping.is_set():
+                return None
+            self._idle.append(inbox)
+        return inbox.get()
 
     def _kill_the_late(self) -> None:
         while not self._stopping.wait(0.1):
