@@ -10,6 +10,7 @@ import pytest
 
 from gingham.export import Predictor
 from tests.serve.exchange import Asker
+from tests.serve.page import opened, pictures  # noqa: F401  (fixtures of the tests of the page)
 from tests.serve.process import ServiceProcess
 from tests.serve.running import running
 

@@ -1,4 +1,4 @@
-"""The page of the service in a real browser, against the real service."""
+"""The page of the service in a real browser, against the real service: what it shows."""
 
 from __future__ import annotations
 
@@ -8,169 +8,36 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from gingham.evaluate.theme import DARK, LIGHT
 from gingham.export import Prediction
-from gingham.export.model_file import ModelInfo, describe
 from gingham.export.prediction_csv import write_csv
 from tests.serve.exchange import Asker
+from tests.serve.page import (
+    TO_THE_PAGE,
+    Opened,
+    card,
+    choose,
+    choose_folder,
+    described,
+    done,
+    drop_folder,
+    hand_over,
+    of_classes,
+    percent,
+    predicted,
+)
 from tests.serve.process import ServiceProcess
 from tests.serve.running import running
 from tests.textures import texture_bytes
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route
+    from playwright.sync_api import Page
 
 ATTACK = "<img src=x onerror=document.title='taken'>"
-TOKEN = "a-token-of-more-than-twenty-characters"
-REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
-"""What Chromium itself writes on the console about a refusal; no page can keep it from that."""
-TO_THE_PAGE = """async ({ kind, files }) => {
-  const transfer = new DataTransfer();
-  for (const [name, path] of files) {
-    transfer.items.add(new File([await (await fetch(path)).arrayBuffer()], name));
-  }
-  const about = { bubbles: true, cancelable: true };
-  if (kind === "drop") document.dispatchEvent(new DragEvent("drop", { ...about, dataTransfer: transfer }));
-  else document.dispatchEvent(new ClipboardEvent("paste", { ...about, clipboardData: transfer }));
-}"""
-
-Opened = Callable[..., "Page"]
-
-
-@pytest.fixture
-def opened(chromium: Browser) -> Iterator[Opened]:
-    """Open the page of a service; it must ask nothing of anybody else, and have nothing to complain about."""
-    pages: list[Page] = []
-    complaints: list[str] = []
-    requests: list[str] = []
-    refusals: list[int] = []
-    origins: set[str] = set()
-
-    def note(message: ConsoleMessage) -> None:
-        refused = REFUSED.match(message.text)
-        if refused:
-            refusals.append(int(refused[1]))
-        elif not message.text.startswith("Failed to load resource: net::"):
-            complaints.append(message.text)
-
-    def open_page(service: ServiceProcess, path: str = "/", expected: Sequence[int] = (), **options: Any) -> Page:
-        page = chromium.new_page(**options)
-        pages.append(page)
-        origins.add(f"http://127.0.0.1:{service.port}")
-        page.set_default_timeout(15_000)
-        page.on("console", note)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(f"http://127.0.0.1:{service.port}{path}")
-        page.locator("#about:visible, #access:visible").first.wait_for()
-        allowed.update(expected)
-        return page
-
-    allowed: set[int] = set()
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-    assert set(refusals) <= allowed
-    assert [url for url in requests if not url.startswith((*origins, *(f"blob:{origin}" for origin in origins)))] == []
-
-
-@pytest.fixture(scope="module")
-def pictures(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three real photos and three textures."""
-    folder = tmp_path_factory.mktemp("pictures")
-    found = sorted((photos / "clothing").glob("*/*.jpg"))[::700][:3]
-    copies = [Path(shutil.copy(photo, folder / f"photo {i}.jpg")) for i, photo in enumerate(found)]
-    for kind in ("checks", "dots", "stripes"):
-        file = folder / f"{kind}.png"
-        file.write_bytes(texture_bytes(kind, 99, "PNG"))
-        copies.append(file)
-    return copies
-
-
-def done(page: Page) -> None:
-    """Wait until every image has its answer."""
-    page.locator("#status", has_text="Done: ").wait_for(timeout=60_000)
-
-
-def card(page: Page, name: str) -> Locator:
-    """The card of an image."""
-    return page.locator("#images li.card").filter(has=page.locator(".file").get_by_text(name, exact=True))
-
-
-def percent(fraction: float) -> str:
-    """As the page writes it."""
-    rounded = round(100 * fraction)
-    if rounded == 100 and fraction < 1:
-        return ">\xa099\xa0%"
-    return "<\xa01\xa0%" if rounded == 0 and fraction > 0 else f"{rounded}\xa0%"
-
-
-def predicted(ask: Asker, file: Path) -> dict[str, Any]:
-    """What the service says of a file."""
-    answer = ask("POST", "/predict", file.read_bytes(), content_type="application/octet-stream")
-    (prediction,) = answer.json["predictions"]
-    return dict(prediction)
-
-
-def described(model: Path, to: Path, **changes: Any) -> Path:
-    """The same model, with another description."""
-    changed = onnx.load(model)
-    describe(changed, ModelInfo(**(ModelInfo.of(changed).model_dump() | changes)))
-    onnx.save(changed, to)
-    return to
-
-
-def of_classes(model: Path, to: Path, labels: Sequence[str]) -> Path:
-    """A model of as many classes as there are labels; what it says makes no sense."""
-    changed = onnx.load(model)
-    for weight in changed.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if weight.name in ("head.coef", "head.intercept", "head.scale", "head.offsets") and values.ndim:
-            weight.CopyFrom(numpy_helper.from_array(np.resize(values, (len(labels), *values.shape[1:])), weight.name))
-    for output in changed.graph.output:
-        if output.name in ("probabilities", "scores"):
-            output.type.tensor_type.shape.dim[1].dim_value = len(labels)
-    describe(changed, ModelInfo(**(ModelInfo.of(changed).model_dump() | {"labels": tuple(labels)})))
-    onnx.save(changed, to)
-    return to
-
-
-def choose(page: Page, pictures: Sequence[Path]) -> None:
-    page.set_input_files("#files", pictures)
-
-
-def choose_folder(page: Page, pictures: Sequence[Path]) -> None:
-    page.set_input_files("#folder", pictures[0].parent)
-
-
-def drop_folder(page: Page, pictures: Sequence[Path]) -> None:
-    """Drag a folder from the desktop and let it go over the page."""
-    browser = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(pictures[0].parent)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        browser.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 300, "data": data})
-
-
-def hand_over(kind: Literal["drop", "paste"]) -> Callable[[Page, Sequence[Path]], None]:
-    """Drop or paste files. They come through an address that exists in this browser only."""
-
-    def hand(page: Page, pictures: Sequence[Path]) -> None:
-        def local(route: Route) -> None:
-            route.fulfill(path=pictures[int(route.request.url.rpartition("/")[2])])
-
-        page.route("**/local/*", local)
-        files = [[picture.name, f"local/{number}"] for number, picture in enumerate(pictures)]
-        page.evaluate(TO_THE_PAGE, {"kind": kind, "files": files})
-
-    return hand
 
 
 @pytest.mark.parametrize(
@@ -330,118 +197,6 @@ def table(text: str) -> list[list[Any]]:
     return [head, *([cell(value) for value in row] for row in sorted(rows))]
 
 
-def test_the_token_is_asked_for_once_and_goes_into_no_address(
-    model: Path, tmp_path: Path, opened: Opened, pictures: list[Path]
-) -> None:
-    with running(model, tmp_path, GINGHAM_SERVICE__TOKEN=TOKEN) as service:
-        page = opened(service, expected=[401])
-        addresses: list[str] = []
-        page.on("request", lambda request: addresses.append(request.url))
-        choose(page, pictures[:2])
-        page.get_by_text("Waiting for the token.").wait_for()
-        assert page.evaluate("document.activeElement.id") == "token"
-        for attempt in ("wrong", "gänzlich 間違い"):
-            page.keyboard.type(attempt)
-            page.keyboard.press("Enter")
-            page.get_by_text("That is not the token of this service.").wait_for()
-        page.fill("#token", f" {TOKEN} ")
-        page.keyboard.press("Enter")
-        done(page)
-        assert page.locator("#access").is_hidden()
-        assert page.locator("#promise").is_visible()
-        assert not [url for url in (*addresses, page.url) if TOKEN in url]
-        assert TOKEN not in page.content()
-        assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
-
-
-def test_a_busy_service_gets_every_image_in_the_end(
-    model: Path, tmp_path: Path, opened: Opened, pictures: list[Path]
-) -> None:
-    with running(model, tmp_path, "--queue", "1", "--workers", "1") as service:
-        page = opened(service, expected=[503])
-        statuses: list[int] = []
-        page.on("response", lambda response: statuses.append(response.status) if "predict" in response.url else None)
-        choose(page, pictures * 5)
-        done(page)
-        assert page.locator(".card .label").count() == 30
-        assert statuses.count(200) == 30
-        assert statuses.count(503) > 0
-
-
-def test_a_refusal_is_followed_by_the_wait_it_asks_for(
-    service: ServiceProcess, opened: Opened, pictures: list[Path]
-) -> None:
-    page = opened(service, expected=[503])
-    times: list[float] = []
-
-    def refuse_twice(route: Route) -> None:
-        times.append(page.evaluate("performance.now()") / 1000)
-        if len(times) > 2:
-            route.continue_()
-        else:
-            route.fulfill(status=503, headers={"Retry-After": "2"}, json={"error": {"reason": "overloaded"}})
-
-    page.route("**/predict", refuse_twice)
-    choose(page, pictures[:1])
-    page.get_by_text("The service is busy. Trying again in 2 seconds.").wait_for()
-    done(page)
-    assert len(times) == 3
-    assert min(times[1] - times[0], times[2] - times[1]) >= 1.9
-
-
-def test_it_can_be_stopped_and_goes_on(service: ServiceProcess, opened: Opened, pictures: list[Path]) -> None:
-    page = opened(service)
-    held: list[Route] = []
-    page.route("**/predict", lambda route: held.append(route))
-    choose(page, pictures * 2)
-    page.get_by_text("0 of 12").wait_for()
-    page.wait_for_timeout(300)
-    assert len(held) == 4, "four at a time"
-    page.get_by_role("button", name="Stop").focus()
-    page.keyboard.press("Enter")
-    page.get_by_text("Stopped. 12 images left.").wait_for()
-    page.unroute("**/predict")
-    assert page.evaluate("document.activeElement.textContent") == "Continue"
-    page.keyboard.press("Enter")
-    done(page)
-    assert page.inner_text("#count") == "12 of 12"
-    assert page.evaluate("document.activeElement.textContent") == "Save as CSV"
-    page.get_by_role("button", name="Clear").click()
-    page.locator("#results").wait_for(state="hidden")
-    assert page.locator(".card").count() == 0
-    assert page.evaluate("document.activeElement.id") == "files"
-
-
-def test_a_service_that_has_gone_is_told_and_asked_again(
-    service: ServiceProcess, opened: Opened, pictures: list[Path]
-) -> None:
-    page = opened(service)
-    page.route("**/predict", lambda route: route.abort("connectionrefused"))
-    choose(page, pictures)
-    page.get_by_text("The service does not answer. Is it running?").wait_for()
-    assert page.locator(".card .problem").count() == 0
-    page.unroute("**/predict")
-    page.get_by_role("button", name="Try again").click()
-    done(page)
-    assert page.locator(".card .label").count() == len(pictures)
-
-
-def test_it_works_below_a_path_of_a_proxy(
-    service: ServiceProcess, opened: Opened, pictures: list[Path], chromium: Browser
-) -> None:
-    page = chromium.new_page()
-    try:
-        page.route("**/*", lambda route: route.continue_(url=route.request.url.replace("/behind/a/proxy/", "/")))
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"http://127.0.0.1:{service.port}/behind/a/proxy/")
-        choose(page, pictures[:1])
-        done(page)
-        assert all("/behind/a/proxy/" in url for url in asked if url.startswith("http")), asked
-    finally:
-        page.close()
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_the_window_in_the_colours_of_the_report(
@@ -474,28 +229,6 @@ def hundred_classes(model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     labels = ["w" * 200, "very long words " * 12 + "of a label", *(f"class {i}" for i in range(98))]
     with running(of_classes(model, folder / "model.onnx", labels), folder) as process:
         yield process
-
-
-def test_it_is_used_with_the_keyboard_alone(service: ServiceProcess, opened: Opened, pictures: list[Path]) -> None:
-    page = opened(service)
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
-    page.keyboard.press("Tab")
-    ring = "getComputedStyle(document.activeElement.closest('label')).outlineStyle"
-    assert page.evaluate("document.activeElement.id") == "files"
-    assert page.evaluate(ring) == "solid", "where the focus is can be seen"
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(pictures)
-    done(page)
-    reached = []
-    for _ in range(5):
-        page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id || document.activeElement.innerText.split('\\n')[0]"))
-    assert reached[:4] == ["folder", "save", "clear", "All"]
-    page.keyboard.press("Enter")
-    page.locator("#filters [aria-pressed=true]", has_text=reached[4]).wait_for()
-    assert page.evaluate("document.activeElement.ariaPressed") == "true", "the focus stays where it was"
 
 
 def test_everything_has_a_name(service: ServiceProcess, opened: Opened, pictures: list[Path]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -16,19 +15,13 @@ from gingham.export import Prediction, Predictor
 from gingham.serve.bodies import Options, images_of, options_of
 from gingham.serve.kserve import kserve_routes
 from gingham.serve.openapi import ABOUT_PREDICT, DocumentedApp, Endpoint
+from gingham.serve.page_files import PAGE
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import Health, ModelDescription, Predictions, errors
 from gingham.serve.service import Service
 from gingham.serve.workers import Job
 
 __all__ = ["build_app"]
-
-PAGE = {
-    "/": ("page.html", "text/html"),
-    "/assets/page.css": ("page.css", "text/css"),
-    "/assets/page.js": ("page.js", "text/javascript"),
-    "/assets/icon.svg": ("icon.svg", "image/svg+xml"),
-}
 
 
 def build_app(service: Service) -> FastAPI:
@@ -88,8 +81,7 @@ def _routes(service: Service) -> APIRouter:
     async def metrics() -> Response:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
-    for path, (name, media_type) in PAGE.items():
-        content = files("gingham.serve").joinpath("page", name).read_bytes()
+    for path, (content, media_type) in PAGE.items():
         routes.add_api_route(path, _sends(content, media_type), include_in_schema=False)
     return routes
 

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from gingham.serve.journal import Journal
 from gingham.serve.line import Line
 from gingham.serve.metrics import Metrics
+from gingham.serve.page_files import PAGE
 from gingham.serve.refusal import Refusal
 
 __all__ = ["Guard"]
@@ -28,10 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = frozenset({
-    "/", "/assets/page.css", "/assets/page.js", "/assets/icon.svg",
-    "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",
-})  # fmt: skip
+OPEN = frozenset({*PAGE, "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"})
 """Paths that need no token: probes have none, and the page asks for it."""
 PREDICTING = ("/predict", "/infer")
 HEADERS = [

@@ -1,17 +1,18 @@
 // Sends images to the service that this page comes from, and shows what its model says of them.
 // Names and labels come from outside: they enter the page as text nodes only. Addresses are relative, for proxies.
 
+import { describe } from "./about.js";
+import { fill, newCard } from "./card.js";
+import { table } from "./table.js";
+import { drawWhenSeen, forget } from "./thumbnails.js";
+import { $, count, element, megabytes, outside } from "./words.js";
+
 const LANES = 4; // images on their way at a time
 const CALM = 20; // answers without a refusal, after which one more lane is tried
 const LONGEST_WAIT = 30; // seconds between two tries
-const SHOWN = 5; // classes of an image, at first
-const MANY = 24; // labels that are not all shown at once
-const SIDE = 216; // pixels of a thumbnail, for screens of two to a point
 const BUSY = [429, 502, 503, 504];
 const NOT_FOR_US = /(^|\/)(\.[^/]*|thumbs\.db|desktop\.ini)$/i;
-const FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "'"];
 
-const $ = (id) => document.getElementById(id);
 let model = null;
 let token = "";
 let items = []; // { file, name, card, prediction }, in the order shown
@@ -20,44 +21,6 @@ let run = null; // { lanes, calm, controller } while images are sent
 let trouble = ""; // why they are not
 let note = ""; // what else is to be said
 let filter = "all";
-
-// ---- words
-
-const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
-const megabytes = (bytes) => `${(Math.ceil((bytes / 2 ** 20) * 10) / 10).toLocaleString("en")}\u00a0MB`;
-const ofHundred = (fraction) => Math.round(100 * fraction);
-
-/** A percentage that is never 0 or 100 where the fraction is not 0 or 1. */
-function percent(fraction) {
-  const rounded = ofHundred(fraction);
-  if (rounded === 100 && fraction < 1) return ">\u00a099\u00a0%";
-  return rounded === 0 && fraction > 0 ? "<\u00a01\u00a0%" : `${rounded}\u00a0%`;
-}
-
-/** Text without characters that would hide or turn around what is shown. */
-function visible(text) {
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
-}
-
-/** The words for "reason_code: detail". */
-function problemInWords(error) {
-  const [, code, detail] = /^(\w+)(?:: )?(.*)$/s.exec(error) ?? ["", "", "", error];
-  const words = code.replaceAll("_", " ");
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${detail && `: ${detail}`}`;
-}
-
-function element(name, className, ...children) {
-  const made = document.createElement(name);
-  made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function outside(name, className, text) {
-  const made = element(name, className, element("bdi", "", visible(text)));
-  made.title = visible(text);
-  return made;
-}
 
 // ---- the model
 
@@ -81,7 +44,7 @@ async function loadModel() {
   }
   $("access").hidden = true;
   trouble = "";
-  describe();
+  describe(model, Boolean(token));
   go();
 }
 
@@ -98,55 +61,6 @@ function askForToken() {
   refresh();
 }
 
-function describe() {
-  const { info, limits } = model;
-  document.title = `${visible(model.name)} – Gingham`;
-  $("name").textContent = visible(model.name);
-  $("title").textContent = `Sorts images into ${count(info.labels.length, "class")}`;
-  describeQuality(info.metrics);
-  const network = info.backbone
-    .replace(/^efficientnet_lite(\d)$/, "EfficientNet-Lite$1")
-    .replace(/^resnet(\d+)$/, "ResNet-$1");
-  const part = info.fit === "crop" ? "the central square of an image" : "the whole image";
-  $("sees").textContent =
-    `It sees ${part} at ${info.resolution}\u00a0×\u00a0${info.resolution} pixels, through the pretrained network ` +
-    `${visible(network)}.` +
-    (info.threshold === null ? " No probability is high enough to be sure of: it is never sure." : "");
-  $("labels").replaceChildren(...info.labels.map((label) => outside("li", "", label)));
-  $("known").open = info.labels.length <= MANY;
-  $("limits").textContent =
-    `JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF; up to ${megabytes(limits.max_body)} and ` +
-    `${Math.floor(limits.max_pixels / 1e6).toLocaleString("en")} megapixels each.`;
-  $("command").textContent =
-    `curl ${token ? '-H "Authorization: Bearer TOKEN" ' : ""}-F image=@photo.jpg ${new URL("predict", document.baseURI)}`;
-  $("identity").textContent = [info.run_id && `Run ${info.run_id}`, `Model ${model.id}`].filter(Boolean).join(" · ");
-  $("about").hidden = $("footer").hidden = false;
-}
-
-/** Say how good the model is: what its test says, with the doubt that the size of the test leaves. */
-function describeQuality({ accuracy, accuracy_ci: interval, n_correct: right, n_test, test_images, confidence = 0.95 }) {
-  const tested = n_test ?? test_images;
-  const known = Number.isFinite(accuracy) && interval?.length === 2 && tested > 0;
-  $("scale").hidden = !known;
-  if (!known) {
-    $("promise").textContent = "How good it is, the model file does not say.";
-    return;
-  }
-  const [low, high] = interval;
-  const faultless = (right ?? accuracy * tested) === tested;
-  $("promise").textContent =
-    "Of 100 new images like those it was trained on, expect " +
-    (faultless
-      ? `at least ${Math.floor(100 * low)} to be recognised.`
-      : `about ${ofHundred(accuracy)} to be recognised (${ofHundred(low)} to ${ofHundred(high)}).`);
-  $("basis").textContent =
-    `Measured on ${count(tested, "test image")}${faultless ? ", without a mistake" : ""}; ` +
-    `the range is a ${ofHundred(confidence)}\u00a0% interval.`;
-  for (const [name, value] of Object.entries({ low, high, value: accuracy })) {
-    $("scale").style.setProperty(`--${name}`, `${100 * value}%`);
-  }
-}
-
 // ---- images come in
 
 function add(files) {
@@ -158,12 +72,7 @@ function add(files) {
   note = left ? `${count(left, "file")} of the folder left out: no image.` : files.length ? "" : "That holds no files.";
   const order = new Intl.Collator("en", { numeric: true });
   wanted.sort((a, b) => order.compare(a.name, b.name));
-  const added = wanted.map(({ file, name }) => {
-    const picture = element("div", "picture");
-    const says = element("div", "", outside("p", "file", name), element("p", "waiting", "Waiting"));
-    const card = element("li", "card", element("div", "head", picture, says));
-    return { file, name, card, prediction: null };
-  });
+  const added = wanted.map(({ file, name }) => ({ file, name, card: newCard(name), prediction: null }));
   items.push(...added);
   waiting.push(...added);
   $("images").append(...added.map((item) => item.card));
@@ -205,7 +114,7 @@ function go() {
   waiting = waiting.filter((item) => {
     const { size } = item.file;
     if (size > 0 && size <= largest) return true;
-    const tooLarge = `too_large: it has ${megabytes(size)}, and this service takes at most ${megabytes(largest)}`;
+    const tooLarge = `too_large: it has ${megabytes(size, Math.ceil)}, and this service takes at most ${megabytes(largest, Math.floor)}`;
     show(item, { error: size ? tooLarge : "empty: the file has no content" });
     return false;
   });
@@ -298,92 +207,9 @@ function sleep(seconds, signal) {
 
 function show(item, prediction) {
   item.prediction = prediction;
-  const says = item.card.querySelector(".head").lastElementChild;
-  says.lastElementChild.remove();
-  if (prediction.error) {
-    says.append(element("p", "problem", visible(problemInWords(prediction.error))));
-    item.card.querySelector(".picture").textContent = "no picture";
-  } else {
-    says.append(outside("p", "label", prediction.label));
-    says.append(...remarks(prediction).map((words) => element("p", "remark", words)));
-    item.card.append(...classes(prediction));
-    shownFirst.observe(item.card); // only what the service could read is drawn: a bomb is not
-  }
+  fill(item.card, prediction, model.info.threshold);
+  if (!prediction.error) drawWhenSeen(item.card, item.file); // only what the service could read: a bomb is not
   item.card.hidden = !matches(item);
-}
-
-function remarks({ sure, is_outlier: unlike }) {
-  const { threshold } = model.info;
-  return [
-    unlike && "Unlike the training images: do not rely on the label",
-    !sure && (threshold === null ? "Not sure" : `Not sure: less than ${percent(threshold)}`),
-  ].filter(Boolean);
-}
-
-function classes({ probabilities }) {
-  const ranked = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
-  const list = element("ol", "classes", ...ranked.slice(0, SHOWN).map(row));
-  if (ranked.length <= SHOWN) return [list];
-  const more = element("button", "plain", `Show all ${ranked.length} classes`);
-  more.type = "button";
-  more.ariaExpanded = false;
-  more.addEventListener("click", () => {
-    const all = more.ariaExpanded === "false";
-    more.ariaExpanded = all;
-    more.textContent = all ? `Show the first ${SHOWN}` : `Show all ${ranked.length} classes`;
-    list.replaceChildren(...ranked.slice(0, all ? ranked.length : SHOWN).map(row));
-  });
-  return [list, more];
-}
-
-function row([label, probability]) {
-  const bar = element("span", "bar");
-  bar.style.setProperty("--share", `${100 * probability}%`);
-  return element("li", "", outside("span", "name", label), bar, element("span", "percent", percent(probability)));
-}
-
-const undrawn = [];
-let drawing = false;
-const shownFirst = new IntersectionObserver(
-  (entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      shownFirst.unobserve(target);
-      undrawn.push(items.find((item) => item.card === target));
-    }
-    if (!drawing) drawThumbnails();
-  },
-  { rootMargin: "100%" },
-);
-
-/** One at a time, the last that came into view first: an open photo takes a hundred times the memory of its file. */
-async function drawThumbnails() {
-  drawing = true;
-  for (let item; undrawn.length; ) if ((item = undrawn.pop())) await drawThumbnail(item);
-  drawing = false;
-}
-
-async function drawThumbnail({ file, card }) {
-  const place = card.querySelector(".picture");
-  try {
-    const photo = await createImageBitmap(file);
-    const [short, long] = [photo.width, photo.height].sort((a, b) => a - b);
-    const scale = Math.min(SIDE / short, (2 * SIDE) / long); // fills the square; of a long image, half is shown
-    const [width, height] = [photo.width * scale, photo.height * scale];
-    const canvas = new OffscreenCanvas(SIDE, SIDE);
-    const pen = canvas.getContext("2d");
-    pen.imageSmoothingQuality = "high";
-    pen.fillStyle = "white"; // as the model sees what is transparent
-    pen.fillRect((SIDE - width) / 2, (SIDE - height) / 2, width, height);
-    pen.drawImage(photo, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
-    photo.close();
-    const image = element("img", "");
-    image.alt = "";
-    image.src = URL.createObjectURL(await canvas.convertToBlob({ type: "image/webp", quality: 0.85 }));
-    place.replaceChildren(image);
-  } catch {
-    place.textContent = "no preview"; // a format that the service reads and this browser does not
-  }
 }
 
 // ---- what is shown of all
@@ -484,46 +310,19 @@ function choose(key) {
 }
 
 function clear() {
-  for (const image of document.querySelectorAll(".picture img")) URL.revokeObjectURL(image.src);
   items = [];
   waiting = [];
-  undrawn.length = 0;
   note = "";
-  shownFirst.disconnect();
+  forget();
   $("images").replaceChildren();
   choose("all");
   pause("");
   $("files").focus();
 }
 
-// ---- a table for a spreadsheet, as `gingham predict --csv` writes it
-
-function table() {
-  const { labels } = model.info;
-  const number = (value) => (value == null ? "" : String(Number(value.toPrecision(6))));
-  const yes = (value) => (value ? "yes" : "no");
-  const harmless = (text) => (FORMULA_STARTS.some((start) => text.startsWith(start)) ? `'${text}` : text);
-  const columns = ["path", "label", "probability", "sure", "outlier_score", "is_outlier", "error"];
-  const rows = items
-    .filter((item) => item.prediction)
-    .map(({ name, prediction: p }) => [
-      harmless(name),
-      harmless(p.label ?? ""),
-      number(p.probability),
-      yes(p.sure),
-      number(p.outlier_score),
-      yes(p.is_outlier),
-      harmless(p.error ?? ""),
-      ...labels.map((label) => number(p.probabilities?.[label])),
-    ]);
-  const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  const lines = [[...columns, ...labels.map((label) => `p(${label})`)], ...rows];
-  return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
-}
-
 function save() {
   const link = element("a", "");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", table()], { type: "text/csv" })); // the mark is for Excel
+  link.href = URL.createObjectURL(new Blob(["\ufeff", table(items, model.info.labels)], { type: "text/csv" })); // the mark is for Excel
   link.download = "predictions.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
