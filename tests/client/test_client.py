@@ -30,6 +30,15 @@ def test_it_answers_as_a_predictor_does(image: str) -> None:
         assert {(request.command, request.path) for request in server.seen} == {("POST", "/predict")}
 
 
+def test_the_bytes_of_a_file_are_sent_as_they_are(image: str) -> None:
+    with running(says()) as server, Client(server.url) as client:
+        content = Path(image).read_bytes()
+        assert client.predict(content) == [expected("")]
+        good, empty = client.predict([content, b""])
+        assert (good, empty.error) == (expected(""), "empty: the file has no content")
+        assert [request.content for request in server.seen] == [content] * 2
+
+
 @pytest.mark.parametrize(
     ("url", "arguments", "asked", "path"),
     [
@@ -328,9 +337,9 @@ def test_values_out_of_their_range(arguments: dict[str, Any]) -> None:
     assert TOKEN not in str(refused.value)
 
 
-@pytest.mark.parametrize("images", [7, [None], [b"\xff\xd8"]], ids=["a number", "nothing", "bytes"])
-def test_what_is_no_path_is_refused(images: Any) -> None:
-    with pytest.raises(UsageError, match="takes paths of image files"):
+@pytest.mark.parametrize("images", [7, [None]], ids=["a number", "nothing"])
+def test_what_is_no_file_is_refused(images: Any) -> None:
+    with pytest.raises(UsageError, match="takes image files"):
         Client("http://127.0.0.1").predict(images)
     with pytest.raises(UsageError, match="top_k must be at least 1"):
         Client("http://127.0.0.1").predict([], top_k=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -122,6 +124,25 @@ def test_loaded_in_another_process_it_predicts_with_the_code_beside_it(
     code, table = done.stdout.splitlines()
     assert code == str(written.folder / "code" / "gingham" / "__init__.py")
     assert_same(json.loads(table), expected)
+
+
+def test_what_its_readme_says_is_so(
+    written: Deployment, images: list[Path], expected: list[Prediction], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(written.folder, tmp_path / "copy"))
+    shutil.copy(images[0], folder / "photo.jpg")
+    text = (folder / "README.md").read_text()
+    assert written.command.partition("&& ")[2] in text
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        cwd=folder, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert expected[0].label is not None
+    assert expected[0].label in done.stdout
+    for name in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE):
+        assert (folder / name).exists(), name
 
 
 def test_served_it_answers_as_the_predictor_does(served: str, images: list[Path], expected: list[Prediction]) -> None:

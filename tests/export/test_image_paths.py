@@ -56,6 +56,18 @@ def test_what_is_found(named: list[str], found: list[str]) -> None:
     assert (result.empty, result.unlisted) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("named", "passed_over"),
+    [
+        pytest.param(["."], ["notes.txt", "phone.heic", "none/readme"], id="a folder"),
+        pytest.param(["no*"], ["none/readme"], id="a pattern"),
+        pytest.param(["inner", "a.jpg"], [], id="nothing"),
+    ],
+)
+def test_what_is_passed_over_is_told(named: list[str], passed_over: list[str]) -> None:
+    assert sorted(map(os.path.normpath, find_images(named).passed_over)) == sorted(passed_over)
+
+
 @pytest.mark.parametrize("named", ["none", "*.bmp", "n*/x*.jpg", ".cache/*.png"])
 def test_where_nothing_is(named: str) -> None:
     result = find_images([named, "a.jpg"])

@@ -335,6 +335,18 @@ def test_paths_of_any_kind(predictor: Predictor, untouched_run: Path) -> None:
     assert predictor.predict(image) == predictor.predict(str(image)) == predictor.predict(iter([image])) == [first]
 
 
+def test_the_bytes_of_a_file_are_answered_as_the_file_is(predictor: Predictor, untouched_run: Path) -> None:
+    image = next((untouched_run / "images/textures").glob("*/*"))
+    (by_path,) = predictor.predict(image)
+    by_bytes, again, empty, bad = predictor.predict([image.read_bytes(), image, b"", b"no image"])
+    assert by_bytes == dataclasses.replace(by_path, path="")
+    assert again == by_path
+    assert predictor.predict(image.read_bytes()) == [by_bytes]
+    assert (empty.path, empty.error) == ("", "empty: the file has no content")
+    assert bad.error is not None
+    assert bad.error.startswith("not_an_image: ")
+
+
 @pytest.mark.parametrize(
     ("images", "kind"),
     [
@@ -343,12 +355,11 @@ def test_paths_of_any_kind(predictor: Predictor, untouched_run: Path) -> None:
         pytest.param(np.zeros((96, 96, 3), np.uint8), "ndarray", id="an array"),
         pytest.param(np.zeros(()), "ndarray", id="a number as an array"),
         pytest.param(["a.jpg", None], "NoneType", id="nothing among paths"),
-        pytest.param([b"\xff\xd8"], "bytes", id="the bytes of a file"),
         pytest.param(7, "int", id="a number"),
     ],
 )
-def test_what_is_no_path_is_refused(predictor: Predictor, images: Any, kind: str) -> None:
-    with pytest.raises(UsageError, match=rf"takes paths of image files, one or many, not {kind}: .*\(n, 96, 96, 3\)"):
+def test_what_is_no_file_is_refused(predictor: Predictor, images: Any, kind: str) -> None:
+    with pytest.raises(UsageError, match=rf"takes image files, one or many, .* not {kind}: .*\(n, 96, 96, 3\)"):
         predictor.predict(images)
 
 

@@ -42,7 +42,7 @@ def test_no_damage_is_more_than_an_answer(model: Path, tmp_path: Path) -> None:
     with ServiceProcess(model, tmp_path, "--no-access-log") as service:
         tally = asyncio.run(send_all(service.port, 1000))
         assert set(tally.statuses) <= ALLOWED
-        assert len(tally.statuses) > 1
+        assert {200, 415, 422} <= set(tally.statuses)
         assert tally.lost == []
         assert service.metric("gingham_decoders_replaced") == 0
         assert service.idle()

@@ -203,7 +203,8 @@ def test_what_is_no_request_is_cut_off(impatient: ServiceProcess, content: bytes
                 received += part
         except (ConnectionResetError, BrokenPipeError):
             pass
-        assert received.startswith(answer) or not received  # a reset may overtake the answer
+        overtaken = not received and len(content) > 1 << 16  # by the reset, which what is unread brings about
+        assert received.startswith(answer) or overtaken
     assert impatient.idle()
 
 

@@ -156,6 +156,9 @@ def predict_batch(
     found = find_images(images)
     notes = [f"There is no image in {display_path(name)}." for name in found.empty]
     notes += [f"The folder {display_path(name)} cannot be listed." for name in found.unlisted]
+    if others := found.passed_over:
+        files = "1 file that is" if len(others) == 1 else f"{len(others):,} files that are"
+        notes.append(f"Passed over {files} called like no image, such as {display_path(others[0])}.")
     if not images and "://" not in model and (Path(model).is_dir() or has_image_suffix(model)):
         raise UsageError(f"The model comes first, then the images: gingham predict latest {display_path(model)}")
     if ADDRESS_WITHOUT_SCHEME.fullmatch(model):

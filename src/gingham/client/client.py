@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from types import TracebackType
@@ -20,8 +19,7 @@ from gingham.client.deadline import Deadline, TooLateError
 from gingham.client.retries import with_retries
 from gingham.errors import ImageError, UnavailableError, UsageError
 from gingham.export import Prediction
-from gingham.export.image_paths import paths_of
-from gingham.images import open_bytes
+from gingham.export.image_paths import GivenImages, content_of, given_images, name_of
 from gingham.records import display_path
 
 __all__ = ["CONCURRENCY", "Client"]
@@ -100,7 +98,7 @@ class Client:
 
     def predict(
         self,
-        images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        images: GivenImages,
         *,
         top_k: int | None = None,
         features: bool = False,
@@ -110,8 +108,8 @@ class Client:
 
         Parameters
         ----------
-        images : path, or iterable of paths
-            One path is answered by a list of one.
+        images : path or bytes, or iterable of such
+            Bytes are what is in an image file; their answers have an empty ``path``. One is answered by a list of one.
         top_k : int, optional
             Only so many classes, the most probable first.
         features : bool
@@ -126,21 +124,21 @@ class Client:
         Raises
         ------
         UsageError
-            For anything but paths, or ``top_k`` below 1.
+            For anything else, or ``top_k`` below 1.
         UnavailableError
             If the service cannot be reached, wants another token, does not answer in time, or is none of Gingham's.
         """
-        paths = paths_of(images, "")
+        given = given_images(images, "")
         if top_k is not None and top_k < 1:
             raise UsageError(f"top_k must be at least 1, not {top_k}.")
         asked = {"top_k": top_k, "return_features": "true" if features else None}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         answers: list[Prediction] = []
-        with closing(self._answers(paths, f"/predict?{query}" if query else "/predict")) as found:
+        with closing(self._answers(given, f"/predict?{query}" if query else "/predict")) as found:
             for answer in found:
                 answers.append(answer)
                 if progress is not None:
-                    progress(len(answers), len(paths))
+                    progress(len(answers), len(given))
         return answers
 
     def model(self) -> dict[str, Any]:
@@ -166,14 +164,14 @@ class Client:
         except UnavailableError:
             return False
 
-    def _answers(self, paths: list[str], target: str) -> Generator[Prediction, None, None]:
+    def _answers(self, given: list[str | bytes], target: str) -> Generator[Prediction, None, None]:
         """Yield the answers in order, asking a bounded number ahead."""
         called_off = threading.Event()
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="gingham-client")
         pending: deque[Future[Prediction]] = deque()
         try:
-            for path in paths:
-                pending.append(pool.submit(self._answer, path, target, called_off))
+            for image in given:
+                pending.append(pool.submit(self._answer, image, target, called_off))
                 if len(pending) == 4 * self.concurrency:
                     yield pending.popleft().result()
             while pending:
@@ -182,9 +180,10 @@ class Client:
             called_off.set()  # those that wait for an answer, or to try again, stop waiting
             pool.shutdown(cancel_futures=True)
 
-    def _answer(self, path: str, target: str, called_off: threading.Event) -> Prediction:
+    def _answer(self, image: str | bytes, target: str, called_off: threading.Event) -> Prediction:
+        path = name_of(image)
         try:
-            data = open_bytes(path)
+            data = content_of(image)
         except ImageError as error:
             return Prediction.failed(path, error)
         answer = self._ask("POST", target, data, self._deadline(called_off), self.retries)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gingham.deploy.naming import checked_name, name_of
-from gingham.errors import UsageError
+from gingham.errors import UnavailableError, UsageError
 from gingham.export import ModelInfo, Predictor
+from gingham.records import content_hash, display_path
 
 __all__ = ["Subject"]
 
@@ -54,7 +55,7 @@ class Subject:
         Raises
         ------
         UnavailableError
-            If there is no such file.
+            If there is no such file, or it is being replaced.
         DataError
             If it is no model of Gingham's, or one that cannot be served.
         UsageError
@@ -67,4 +68,7 @@ class Subject:
                 f"{image!r} is no name of an image: small letters, as in registry.example.org/team/{name}, and no tag, "
                 "which is made from what is in the image."
             )
-        return cls(model, model.read_bytes(), predictor.info, predictor.digest, name, image or name)
+        content = model.read_bytes()
+        if content_hash(content) != predictor.digest:
+            raise UnavailableError(f"{display_path(str(model))} changed while it was read. Type the same once more.")
+        return cls(model, content, predictor.info, predictor.digest, name, image or name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from gingham.errors import DataError, ImageError, UsageError
 from gingham.executors import map_ordered, usable_cpus
-from gingham.export.image_paths import paths_of
+from gingham.export.image_paths import GivenImages, content_of, given_images, name_of
 from gingham.export.prediction import Prediction
 from gingham.export.reading import read_model
 from gingham.export.runtime import Outputs, Runtime
-from gingham.images import network_input, open_bytes
+from gingham.images import network_input
 from gingham.records import content_hash, display_path
 
 __all__ = ["Predictor", "load"]
@@ -67,7 +67,7 @@ class Predictor:
 
     def predict(
         self,
-        images: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        images: GivenImages,
         *,
         features: bool = False,
         progress: Progress | None = None,
@@ -76,8 +76,8 @@ class Predictor:
 
         Parameters
         ----------
-        images : path, or iterable of paths
-            One path is answered by a list of one.
+        images : path or bytes, or iterable of such
+            Bytes are what is in an image file; their answers have an empty ``path``. One is answered by a list of one.
         features : bool
             Whether the answers carry the features too.
         progress : callable of (done, total), optional
@@ -90,15 +90,16 @@ class Predictor:
         Raises
         ------
         UsageError
-            For anything but paths, such as pictures that are open already.
+            For anything else, such as pictures that are open already.
         """
         size = self.info.resolution
-        paths = paths_of(images, f"; uint8 arrays of shape (n, {size}, {size}, 3) go to predict_proba")
+        given = given_images(images, f"; uint8 arrays of shape (n, {size}, {size}, 3) go to predict_proba")
+        names = [name_of(image) for image in given]
         answers: list[Prediction] = []
-        for chunk in self._chunks(paths):
-            answers += self._answer(paths[len(answers) : len(answers) + len(chunk)], chunk, features)
+        for chunk in self._chunks(given):
+            answers += self._answer(names[len(answers) : len(answers) + len(chunk)], chunk, features)
             if progress is not None:
-                progress(len(answers), len(paths))
+                progress(len(answers), len(given))
         return answers
 
     def predict_proba(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -172,29 +173,29 @@ class Predictor:
             )
         return answers
 
-    def _chunks(self, paths: Sequence[str]) -> Iterator[list[NDArray[np.uint8] | ImageError]]:
+    def _chunks(self, given: Sequence[str | bytes]) -> Iterator[list[NDArray[np.uint8] | ImageError]]:
         """Yield what is read of the files, a few at a time; reading goes on meanwhile in threads."""
         workers = usable_cpus()
-        with closing(map_ordered(self._input, paths, workers, max(workers, 2 * CHUNK))) as read:
+        with closing(map_ordered(self._input, given, workers, max(workers, 2 * CHUNK))) as read:
             while chunk := list(islice(read, CHUNK)):
                 yield chunk
 
-    def _input(self, path: str) -> NDArray[np.uint8] | ImageError:
+    def _input(self, image: str | bytes) -> NDArray[np.uint8] | ImageError:
         try:
-            square: NDArray[np.uint8] = network_input(open_bytes(path), self.info.recipe)
+            square: NDArray[np.uint8] = network_input(content_of(image), self.info.recipe)
         except ImageError as error:
             return error
         return square
 
     def _answer(
-        self, paths: Sequence[str], inputs: Sequence[NDArray[np.uint8] | ImageError], features: bool
+        self, names: Sequence[str], inputs: Sequence[NDArray[np.uint8] | ImageError], features: bool
     ) -> list[Prediction]:
-        good = [path for path, given in zip(paths, inputs, strict=True) if not isinstance(given, ImageError)]
+        good = [name for name, given in zip(names, inputs, strict=True) if not isinstance(given, ImageError)]
         squares = [given for given in inputs if not isinstance(given, ImageError)]
         found = iter(self.predictions(good, self._runtime.run(np.stack(squares)), features=features) if good else ())
         return [
-            Prediction.failed(path, given) if isinstance(given, ImageError) else next(found)
-            for path, given in zip(paths, inputs, strict=True)
+            Prediction.failed(name, given) if isinstance(given, ImageError) else next(found)
+            for name, given in zip(names, inputs, strict=True)
         ]
 
 

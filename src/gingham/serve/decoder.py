@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import struct
 import sys
@@ -40,9 +41,8 @@ def main(memory: int, shared: int) -> None:
     shared : int
         Descriptor of the file for the pixels.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the server, which ends this process by closing its input
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # for the server, which ends this by closing its input
+        signal.signal(each, signal.SIG_IGN)
     _end_with_the_server()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     _silence()
@@ -93,10 +93,6 @@ def _end_with_the_server() -> None:
 
 
 def _limit_memory(size: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: there the deadline alone bounds it
-        return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size if hard < 0 else min(size, hard), hard))
 

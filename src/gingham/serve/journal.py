@@ -57,8 +57,6 @@ class Journal:
             os.write(self._descriptor, f"{line}\n".encode())
 
     def _has_room(self) -> bool:
-        if not hasattr(select, "poll"):  # Windows
-            return True
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import socket
 import struct
 import sys
@@ -15,7 +16,7 @@ __all__ = ["BACKLOG", "allow_many_files", "listen", "refuse_newcomers", "taken"]
 
 BACKLOG = 2048
 """Who may wait to be accepted."""
-FILES = 65_536
+FILES = 16_384
 SO_ATTACH_FILTER = 26
 
 
@@ -35,8 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"`service.host` is {host}, which is no address of this machine: {error.strerror}.") from None
     listener = socket.socket(family, kind, protocol)
     try:
-        if os.name != "nt":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
@@ -57,14 +57,13 @@ def allow_many_files() -> int:
 
     The usual limit, 1,024, is one that slow clients reach.
     """
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        allowed = max(soft, FILES if hard == resource.RLIM_INFINITY else min(FILES, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(soft, FILES if hard == resource.RLIM_INFINITY else min(FILES, hard))
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        return allowed
-    return 512  # as many as Windows lets a program wait for
+    except (OSError, ValueError):  # not here
+        return soft
+    return allowed
 
 
 def refuse_newcomers(listener: socket.socket) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 
 from gingham.config import Service as Settings
-from gingham.errors import ConfigError
+from gingham.errors import ConfigError, UnavailableError
 from gingham.executors import usable_cpus
 from gingham.export import Predictor
 from gingham.serve.app import build_app
@@ -40,6 +40,8 @@ __all__ = ["Opened", "serve"]
 
 BODIES_TOGETHER = 8
 """So many of the largest bodies may be in memory at once."""
+MOST_CONNECTIONS = 8_192
+"""Each may hold the 64 KiB of a head that never ends: half a gigabyte in all."""
 FILES_BESIDE = 64
 FILES_OF_A_WORKER = 8
 """Open files that are no connections: without a reserve, no decoding process could be replaced."""
@@ -91,10 +93,15 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
     ConfigError
         For an address that can be reached from elsewhere, without a token.
     UnavailableError
-        If there is no such model, or the address or port cannot be had.
+        If there is no such model, the address or port cannot be had, or this is Windows.
     DataError
         If the file is no model of Gingham's.
     """
+    if os.name == "nt":
+        raise UnavailableError(
+            "The service needs signals and pipes that Windows does not have. Run it in WSL, or in a container: "
+            "`gingham deploy docker MODEL -o DIR` writes what that needs."
+        )
     _refuse_unprotected(settings)
     _open_what_is_closed()
     listener = listen(settings.host, settings.port)
@@ -103,7 +110,8 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
     try:
         predictor = Predictor(Path(model).absolute(), settings.precision)
         connections = allow_many_files() - FILES_BESIDE - FILES_OF_A_WORKER * len(workers.decoders)
-        server = _Server(settings, listener, predictor, workers, announce, max(1, connections))
+        connections = max(1, min(connections, MOST_CONNECTIONS))
+        server = _Server(settings, listener, predictor, workers, announce, connections)
         server.run([listener])
     finally:
         listener.close()
@@ -195,12 +203,11 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, self._stop)
-        if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             yield
         finally:
-            for each in (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+            for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(each)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,6 +20,7 @@ __all__ = ["CODE", "MODEL", "WRITTEN", "pyfunc_files"]
 MODEL = "model.onnx"
 CODE = Path(__file__).with_name("pyfunc_model.py")
 WRITTEN = "written"
+SECONDS = 600
 NEEDED = ("mlflow", "pandas")
 INSTALL = "This needs all of MLflow, more than the extra `mlflow` brings: pip install mlflow"
 """The extra `mlflow` is the lean one, which keeps a history and serves no models."""
@@ -67,16 +68,20 @@ def pyfunc_files(
 def _write(folder: Path, request: Mapping[str, Any]) -> None:
     # -P: the gingham of that folder, or one of the user's own called mlflow, is not what is meant. Names that are
     # relative to the folder keep the paths of this machine out of what MLflow writes.
-    child = subprocess.run(
-        [sys.executable, "-P", "-m", "gingham.tracking.pyfunc_writer"],
-        cwd=folder,
-        input=json.dumps(request),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**ENVIRONMENT, **os.environ},
-        check=False,
-    )
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "gingham.tracking.pyfunc_writer"],
+            cwd=folder,
+            input=json.dumps(request),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**ENVIRONMENT, **os.environ},
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"MLflow did not write the model within {SECONDS} seconds.") from None
     if child.returncode:
         said = child.stderr.strip().rpartition("\n")[2]
         raise UnavailableError(f"MLflow could not write the model: {said}")

@@ -6,7 +6,6 @@ It is kept as this file, not as a pickle. The model itself is the artifact ``mod
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas  # type: ignore[import-untyped]
@@ -16,7 +15,6 @@ from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 if TYPE_CHECKING:
     from gingham import Prediction
 
-CHUNK = 16
 COLUMNS = ("label", "probability", "probabilities", "sure", "outlier_score", "is_outlier", "error")
 
 
@@ -51,42 +49,18 @@ class ImageClassifier(PythonModel):
         pandas.DataFrame
             A row for each image, in the same order. An image that cannot be read has ``error``, and no label.
         """
-        images = list(model_input["image"])
-        answers: list[Prediction] = []
-        for first in range(0, len(images), CHUNK):
-            answers += self._answers(images[first : first + CHUNK])
-        return _table(answers)
-
-    def _answers(self, images: list[bytes | str]) -> Iterator[Prediction]:
-        import numpy as np
-
-        from gingham import ImageError, Prediction
-        from gingham.images import network_input
-
-        failed: dict[int, Prediction] = {}
-        squares = []
-        for row, image in enumerate(images):
-            try:
-                squares.append(network_input(_bytes(image), self.predictor.info.recipe))
-            except ImageError as error:
-                failed[row] = Prediction.failed("", error)
-        found = iter(
-            self.predictor.predictions([""] * len(squares), self.predictor.run(np.stack(squares))) if squares else ()
-        )
-        for row in range(len(images)):
-            yield failed[row] if row in failed else next(found)
+        return _table(self.predictor.predict([_content(image) for image in model_input["image"]]))
 
 
-def _bytes(image: bytes | str) -> bytes:
-    from gingham import ImageError
-    from gingham.records import SkipReason
-
-    if not isinstance(image, str):
+def _content(image: object) -> bytes:
+    """Return what is in an image file; of what is neither bytes nor base64, something that is no image either."""
+    if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
+    text = image if isinstance(image, str) else ""
     try:
-        return base64.b64decode(image.partition(";base64,")[2] or image, validate=True)
+        return base64.b64decode(text.partition(";base64,")[2] or text, validate=True)
     except ValueError:
-        raise ImageError(SkipReason.NOT_AN_IMAGE, "it is neither the bytes of a file nor base64") from None
+        return text.encode("utf-8", "replace")
 
 
 def _table(answers: list[Prediction]) -> pandas.DataFrame:
