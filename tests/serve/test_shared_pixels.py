@@ -13,7 +13,13 @@ import pytest
 from gingham.serve.shared_pixels import SharedPixels, new_file
 
 
-def test_what_one_writes_the_other_reads() -> None:
+@pytest.mark.parametrize("forbidden", [False, True], ids=["in memory", "where that is forbidden"])
+def test_what_one_writes_the_other_reads(forbidden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*_: object) -> int:
+        raise PermissionError
+
+    if forbidden:
+        monkeypatch.setattr(os, "memfd_create", forbid, raising=False)
     with new_file() as file:
         writer, reader = SharedPixels(file.fileno()), SharedPixels(file.fileno())
         for size, value in ((4, 1), (8, 2), (2, 3)):

@@ -99,6 +99,19 @@ def test_what_cannot_be_served_is_a_sentence(
     refused(["--port", "0", *arguments(model, tmp_path)], status, word)
 
 
+def test_windows_is_told_where_it_runs() -> None:
+    code = (
+        "import os, gingham.errors\n"
+        "os.name = 'nt'\n"
+        "try:\n"
+        "    import gingham.serve\n"
+        "except gingham.errors.UnavailableError as error:\n"
+        "    print(error)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "Run it in WSL" in told
+
+
 def test_a_port_that_is_taken_is_a_sentence(model: Path, taken: int) -> None:
     refused([str(model), "--port", str(taken)], 4, str(taken))
 

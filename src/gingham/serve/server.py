@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 
 from gingham.config import Service as Settings
-from gingham.errors import ConfigError, UnavailableError
+from gingham.errors import ConfigError
 from gingham.executors import usable_cpus
 from gingham.export import Predictor
 from gingham.serve.app import build_app
@@ -93,15 +93,10 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
     ConfigError
         For an address that can be reached from elsewhere, without a token.
     UnavailableError
-        If there is no such model, the address or port cannot be had, or this is Windows.
+        If there is no such model, or the address or port cannot be had.
     DataError
         If the file is no model of Gingham's.
     """
-    if os.name == "nt":
-        raise UnavailableError(
-            "The service needs signals and pipes that Windows does not have. Run it in WSL, or in a container: "
-            "`gingham deploy docker MODEL -o DIR` writes what that needs."
-        )
     _refuse_unprotected(settings)
     _open_what_is_closed()
     listener = listen(settings.host, settings.port)
