@@ -136,6 +136,13 @@ def breaks_off(request: Request) -> None:
     request.close_connection = True
 
 
+def breaks_off_in_chunks(request: Request) -> None:
+    """Close the connection inside an answer whose length is not said before."""
+    request.read()
+    request.answer(200, b'5\r\n{"mod', Transfer_Encoding="chunked")
+    request.close_connection = True
+
+
 def drips(request: Request) -> None:
     """Send the answer a byte at a time, without end."""
     request.read()

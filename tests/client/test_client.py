@@ -73,6 +73,7 @@ def test_features_come_as_floats(image: str) -> None:
         pytest.param([text(504, ""), says()], id="504"),
         pytest.param([drops, says()], id="dropped before the answer"),
         pytest.param([scripted.breaks_off, says()], id="broken off inside the answer"),
+        pytest.param([scripted.breaks_off_in_chunks, says()], id="broken off inside a chunk"),
     ],
 )
 def test_what_may_pass_is_tried_again(image: str, script: list[Step]) -> None:

@@ -44,7 +44,8 @@ def banner() -> Iterator[int]:
                 connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
                 connection.recv(1 << 16)
 
-        thread = threading.Thread(target=greet)
+        listener.settimeout(10)
+        thread = threading.Thread(target=greet, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         thread.join()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gingham.deploy import Deployment, Kind, deploy
 from gingham.export import Predictor
@@ -84,6 +85,7 @@ def test_what_is_no_model_is_refused_before_anything_is_written(
         pytest.param(["helm"], "docker", id="another kind"),
         pytest.param(["docker", "--name", "My Photos"], "--name my-photos", id="a name"),
         pytest.param(["docker", "--image", "photos:latest"], "no tag", id="an image with a tag"),
+        pytest.param(["docker", "--image", "photos:1"], "no tag", id="an image with a tag that is a number"),
         pytest.param(["docker", "--image", "a b; rm -rf /"], "no name of an image", id="an image"),
         pytest.param(["docker", "-o", "~nobody-of-that-name/x"], "no user", id="an unknown home"),
     ],
@@ -106,6 +108,24 @@ def test_a_folder_of_the_users_is_refused(model: Path, tmp_path: Path, gingham: 
     assert "--force" in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["Dockerfile"]
     assert (tmp_path / "Dockerfile").read_text() == "FROM scratch\n"
+
+
+def test_another_kind_needs_another_folder(model: Path, tmp_path: Path, gingham: Gingham) -> None:
+    """Its token would stay, and the file go that keeps it out of version control."""
+    first = deploy("compose", model, tmp_path / "out")
+    before = {name: (first.folder / name).read_bytes() for name in first.files}
+    for more in ([], ["--force"]):
+        done = gingham("deploy", "docker", model, "-o", first.folder, *more)
+        assert done.status == 2
+        assert "holds a deployment for compose" in done.err
+    assert {name: (first.folder / name).read_bytes() for name in first.files} == before
+
+
+def test_an_image_may_have_a_registry_with_a_port(model: Path, tmp_path: Path) -> None:
+    written = deploy("compose", model, tmp_path / "out", image="registry.example.org:5000/team/photos")
+    assert written.image.startswith("registry.example.org:5000/team/photos:")
+    compose = yaml.safe_load((written.folder / "compose.yaml").read_text())
+    assert compose["services"]["gingham"]["image"] == written.image
 
 
 def test_the_same_model_makes_the_same_files_and_another_model_another_tag(

@@ -172,7 +172,9 @@ def test_a_pod_passes_the_restricted_standard_and_outlives_its_last_request(obje
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_the_page_names_files_that_are_there_and_commands_for_this_image(kind: Kind, deployed: Deployed) -> None:
     page = (deployed[kind].folder / "README.md").read_text()
-    for name in re.findall(r"^\| `([^`]+)` ", page, flags=re.MULTILINE):
+    names = re.findall(r"^\| `([^`]+)` ", page, flags=re.MULTILINE)
+    assert {"Dockerfile", "model.onnx"} <= set(names)
+    for name in names:
         assert (deployed[kind].folder / name).is_file(), name
     assert "{" not in page.replace("{.data.token}", "")
     assert kind == "compose" or f"docker build --tag {deployed[kind].image} ." in page

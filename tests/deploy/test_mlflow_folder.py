@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -78,7 +79,8 @@ def served(written: Deployment) -> Iterator[str]:
                 time.sleep(0.5)
             yield address
         finally:
-            os.killpg(process.pid, 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
 
 
 def answers(url: str) -> bool:
@@ -141,7 +143,9 @@ def test_what_its_readme_says_is_so(
     assert done.returncode == 0, done.stderr
     assert expected[0].label is not None
     assert expected[0].label in done.stdout
-    for name in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE):
+    names = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    assert {"MLmodel", "code/gingham"} <= set(names)
+    for name in names:
         assert (folder / name).exists(), name
 
 

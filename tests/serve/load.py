@@ -203,8 +203,8 @@ async def open_loop(port: int, contents: Sequence[bytes], rate: float, seconds: 
         task.add_done_callback(asked.discard)
         if place % 16 == 0:
             await asyncio.sleep(0)
-    tally.seconds = time.perf_counter() - began
     await asyncio.gather(*asked)
+    tally.seconds = time.perf_counter() - began
     for connection in idle:
         connection.close()
     return tally

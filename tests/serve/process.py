@@ -107,10 +107,11 @@ class ServiceProcess:
         )
 
     def connections(self) -> int:
-        """Connections that are open, seen from the table of the kernel."""
+        """Connections that the server has not let go yet, seen from the table of the kernel."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         return sum(
-            int(line.split()[1].rpartition(":")[2], 16) == self.port and line.split()[3] == "01" for line in lines
+            int(line.split()[1].rpartition(":")[2], 16) == self.port and line.split()[3] in ("01", "08")
+            for line in lines
         )
 
     def memory(self) -> int:

@@ -32,9 +32,11 @@ GOOD, BAD = makers.good_files(), makers.bad_files()
 @contextmanager
 def started(max_pixels: int = 90_000_000) -> Iterator[Decoder]:
     decoder = Decoder(max_pixels, seconds=10)
-    decoder.start()
-    yield decoder
-    decoder.close()
+    try:
+        decoder.start()
+        yield decoder
+    finally:
+        decoder.close()
 
 
 @pytest.fixture
@@ -151,10 +153,12 @@ def test_what_hangs_is_killed_at_the_deadline(decoder: Decoder, size: int) -> No
 def test_one_that_was_killed_after_its_answer_is_replaced(decoder: Decoder) -> None:
     """The image was done just as the deadline passed: the next one must not pay for it."""
     decoder.decode(PHOTO, RECIPE)
+    killed = process_of(decoder)
     decoder._deadline = 0.0
     decoder.kill_if_late()
     decoder._deadline = float("inf")
     decoder.start()
+    assert (decoder.replaced, process_of(decoder) == killed) == (1, False)
     assert decoder.decode(PHOTO, RECIPE).shape == (32, 32, 3)
 
 

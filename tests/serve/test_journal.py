@@ -57,8 +57,11 @@ def test_requests_are_left_out_where_they_are_not_wanted() -> None:
 def test_a_service_whose_log_nobody_reads_goes_on(model: Path) -> None:
     command = [sys.executable, "-m", "gingham", "serve", str(model), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        ask = Asker(int(json.loads(process.stdout.readline())["url"].rpartition(":")[2]))
-        assert [ask("GET", "/health/live").status for _ in range(1000)] == [200] * 1000
-        process.terminate()
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout is not None
+            ask = Asker(int(json.loads(process.stdout.readline())["url"].rpartition(":")[2]))
+            assert [ask("GET", "/health/live").status for _ in range(1000)] == [200] * 1000
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()

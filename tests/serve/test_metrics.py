@@ -92,13 +92,17 @@ def test_the_model_and_the_process_are_named(ask: Asker, predictor: Predictor) -
 
 
 def test_a_histogram_counts_every_request(ask: Asker) -> None:
+    assert ask("GET", "/health/live").status == 200
     samples = read(ask)
+    paths = set()
     for (name, labels), value in samples.items():
         if name == "gingham_request_seconds_bucket" and ("le", "+Inf") in labels:
             path = dict(labels)["path"]
+            paths.add(path)
             counted = [v for (n, ls), v in samples.items() if n == "gingham_requests_total" and ("path", path) in ls]
             assert value == sum(counted)
             assert samples["gingham_request_seconds_count", (("path", path),)] == value
+    assert "/health/live" in paths
 
 
 def test_whatever_clients_ask_for_the_labels_are_few(ask: Asker) -> None:

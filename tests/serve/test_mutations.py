@@ -35,6 +35,8 @@ async def send_all(port: int, count: int) -> Tally:
     for tally in tallies:
         total.statuses += tally.statuses
         total.lost += tally.lost
+        total.unconnected += tally.unconnected
+    assert total.statuses.total() == len(contents)
     return total
 
 
@@ -44,6 +46,7 @@ def test_no_damage_is_more_than_an_answer(model: Path, tmp_path: Path) -> None:
         assert set(tally.statuses) <= ALLOWED
         assert {200, 415, 422} <= set(tally.statuses)
         assert tally.lost == []
+        assert tally.unconnected == 0
         assert service.metric("gingham_decoders_replaced") == 0
         assert service.idle()
         assert service.log == ""  # nor what a library says of a damaged file

@@ -80,6 +80,10 @@ def test_it_can_be_stopped_and_goes_on(service: ServiceProcess, opened: Opened, 
     page.route("**/predict", lambda route: held.append(route))
     choose(page, pictures * 2)
     page.get_by_text("0 of 12").wait_for()
+    for _ in range(100):
+        page.wait_for_timeout(100)
+        if len(held) >= 4:
+            break
     page.wait_for_timeout(300)
     assert len(held) == 4, "four at a time"
     page.get_by_role("button", name="Stop").focus()

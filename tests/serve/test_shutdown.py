@@ -58,7 +58,7 @@ def test_no_request_is_lost(
 
 
 def test_while_it_drains_it_answers_but_is_not_ready(model: Path, tmp_path: Path) -> None:
-    with ServiceProcess(model, tmp_path, "--drain", "2") as service:
+    with ServiceProcess(model, tmp_path, "--drain", "4") as service:
         assert service.get("/health/ready")[0] == 200
         os.kill(service.pid, signal.SIGTERM)
         assert within(1, lambda: service.get("/health/ready")[0] == 503)

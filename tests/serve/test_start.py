@@ -40,13 +40,16 @@ def test_the_address_that_it_tells_can_be_asked(model: Path) -> None:
     token = {"GINGHAM_SERVICE__TOKEN": "a-token-of-the-test"}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env={**os.environ, **token}) as process:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        assert url.startswith("http://127.0.0.1:")
-        with urlopen(f"{url}/health/ready") as answer:
-            assert answer.status == 200
-        process.terminate()
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            assert url.startswith("http://127.0.0.1:")
+            with urlopen(f"{url}/health/ready") as answer:
+                assert answer.status == 200
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gingham.serve.served_model import SECONDS_BETWEEN_LOOKS
 from tests.images import makers
 from tests.serve.load import Answer, Tally, closed_loop
 from tests.serve.process import ServiceProcess, contents, within
@@ -129,7 +131,6 @@ def test_what_cannot_be_used_changes_nothing(
         before = id_of(service)
         served.with_suffix(".bad").write_bytes(content(two))
         served.with_suffix(".bad").replace(served)
-        os.kill(service.pid, signal.SIGHUP)
         assert within(20, lambda: bool(service.events("model_refused")))
         assert id_of(service) == before
         assert before in service.events("model_refused")[0]["message"]
@@ -145,12 +146,22 @@ def test_a_file_that_goes_and_comes_back(served: Path, two: Path, tmp_path: Path
     with ServiceProcess(served, tmp_path) as service:
         aside = served.rename(tmp_path / "aside.onnx")
         os.kill(service.pid, signal.SIGHUP)
+        time.sleep(2 * SECONDS_BETWEEN_LOOKS)
         assert classes_of(service) == 3
+        assert service.events("model_refused") == []
         aside.rename(served)
         assert classes_of(service) == 3
         served.unlink()
         shutil.copy(two, served)
         assert within(20, lambda: classes_of(service) == 2)
+
+
+def test_sighup_loads_a_file_that_has_not_changed(served: Path, tmp_path: Path) -> None:
+    with ServiceProcess(served, tmp_path) as service:
+        time.sleep(2 * SECONDS_BETWEEN_LOOKS)
+        assert service.events("model_loaded") == []
+        os.kill(service.pid, signal.SIGHUP)
+        assert within(20, lambda: len(service.events("model_loaded")) == 1)
 
 
 def test_a_link_that_points_elsewhere(three: Path, two: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_image_and_a_square_are_answered(workers: Workers, predictor: Predict
         assert each.outputs.probabilities.shape == (1, 3)
         assert each.error is None
         assert each.inferred > 0
-        assert (each.decoded > 0.0005) == isinstance(each.image, bytes)
+        assert each.decoded > 0 if isinstance(each.image, bytes) else each.decoded < 0.1
 
 
 def test_the_worker_that_was_at_work_last_goes_on(predictor: Predictor) -> None:
@@ -153,9 +153,9 @@ def test_where_no_process_can_be_started_it_is_overload(
         assert within(5, lambda: not any(map(alive, processes(workers))))
         refused = [job(predictor) for _ in range(4)]
         done(workers, *refused)
-        failure = refused[0].failure
-        assert isinstance(failure, Refusal)
-        assert (failure.status, "Retry-After" in failure.headers) == (503, True)
+        for each in refused:
+            assert isinstance(each.failure, Refusal)
+            assert (each.failure.status, "Retry-After" in each.failure.headers) == (503, True)
     assert done(workers, job(predictor))[0].outputs is not None
 
 
@@ -163,7 +163,9 @@ def test_where_no_process_can_be_started_it_is_overload(
 def test_stop_ends_all(predictor: Predictor, busy: str) -> None:
     workers = Workers(2, 90_000_000, 60.0)
     workers.start()
-    if busy != "starting":
+    if busy == "starting":
+        assert within(5, lambda: len(processes(workers)) == 2)
+    else:
         done(workers, job(predictor), job(predictor))
     if busy == "decoding":
         for process in processes(workers):

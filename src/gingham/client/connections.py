@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import cast
 
 from gingham.client.address import Address
@@ -175,7 +175,7 @@ def _no_answer(error: OSError | HTTPException) -> NoAnswerError:
         return NoAnswerError("cannot be reached: its name is not known.", passing=error.errno == socket.EAI_AGAIN)
     if isinstance(error, ConnectionRefusedError):
         return NoAnswerError("cannot be reached: nothing listens there. `gingham serve` starts one.", passing=True)
-    if isinstance(error, ConnectionError):  # RemoteDisconnected among them
+    if isinstance(error, ConnectionError | IncompleteRead):  # RemoteDisconnected among them
         return NoAnswerError("breaks the connection off before it answers.", passing=True)
     if isinstance(error, HTTPException):
         return NoAnswerError("does not speak HTTP: it is no Gingham service.", passing=False)

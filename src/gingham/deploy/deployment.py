@@ -108,12 +108,13 @@ def deploy(
     DataError
         If the model is none of Gingham's, or cannot be served.
     UsageError
-        For a folder, a name or an image that can be none.
+        For a folder, a name or an image that can be none, or a folder that holds another kind.
     """
     for package in WRITERS:
         if importlib.util.find_spec(package) is None:
             raise UnavailableError(f"Writing a deployment needs {package}. Install it: pip install {package}")
     bundle = Bundle(user_path(folder))
+    _refuse_another_kind(bundle, kind)
     subject = Subject.of(model, _kept(bundle, name), image or bundle.said("image"))
     bundle.refuse_foreign(force)
     plan = PLANS[kind](subject)
@@ -140,6 +141,16 @@ def deploy(
         removed=written.removed,
         command=f"cd {shlex.quote(str(bundle.folder))} && {plan.command}",
     )
+
+
+def _refuse_another_kind(bundle: Bundle, kind: Kind) -> None:
+    """Refuse to replace one kind of deployment by another: a secret would stay behind without its .gitignore."""
+    earlier = bundle.said("kind")
+    if earlier and earlier != kind:
+        raise UsageError(
+            f"The folder {display_path(str(bundle.folder))} holds a deployment for {earlier}. Name a new folder with"
+            " -o."
+        )
 
 
 def _kept(bundle: Bundle, name: str | None) -> str | None:

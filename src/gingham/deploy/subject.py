@@ -15,7 +15,8 @@ __all__ = ["Subject"]
 
 PLAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """What may stand unquoted in every file, and as the value of a label."""
-REPOSITORY = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+REPOSITORY = re.compile(rf"({_PART}(:[0-9]+)?/)?{_PART}(/{_PART})*")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gingham.serve.refusal import Refusal
 
 __all__ = [
     "PIXEL",
+    "VALUES",
     "Bodies",
     "Images",
     "JsonImages",
@@ -253,8 +254,15 @@ def _too_many(most: int) -> Refusal:
     return Refusal(413, "too_many_images", f"This service takes at most {most} images in one request.")
 
 
-def validated(model: type[Model], given: bytes | Mapping[str, object]) -> Model:
+def validated(model: type[Model], given: bytes | Mapping[str, object], values: int = VALUES) -> Model:
     """Check a body against a model: JSON strictly, the texts of a form as what they mean.
+
+    Parameters
+    ----------
+    model : type
+    given : bytes or mapping
+    values : int
+        Most values in JSON.
 
     Raises
     ------
@@ -264,8 +272,8 @@ def validated(model: type[Model], given: bytes | Mapping[str, object]) -> Model:
     try:
         if not isinstance(given, bytes):
             return model.model_validate(given)
-        if sum(map(given.count, (b",", b"[", b"{"))) > VALUES:
-            raise Refusal(413, "too_large", f"The body has more than {VALUES:,} values, which is the most allowed.")
+        if sum(map(given.count, (b",", b"[", b"{"))) > values:
+            raise Refusal(413, "too_large", f"The body has more than {values:,} values, which is the most allowed.")
         return model.model_validate_json(given, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gingham import __version__
 from gingham.export import Predictor
-from gingham.serve.bodies import PIXEL, from_base64, parsed, validated
+from gingham.serve.bodies import PIXEL, VALUES, from_base64, parsed, validated
 from gingham.serve.openapi import body_of
 from gingham.serve.refusal import Refusal, refusal_of_image
 from gingham.serve.schemas import errors
@@ -177,7 +177,9 @@ BY_DEFAULT = ("probabilities", "label")
 
 
 def _asked(body: bytes, predictor: Predictor, most: int) -> tuple[InferRequest, list[Any]]:
-    asked = validated(InferRequest, body)
+    size = predictor.info.resolution
+    one_image = 4 * size * (size + 1) + 1000  # as lists of lists, a list for each pixel
+    asked = validated(InferRequest, body, max(VALUES, one_image))
     _wanted(asked)
     return asked, _images(asked.inputs[0], predictor, most)
 

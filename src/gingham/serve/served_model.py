@@ -25,15 +25,19 @@ class ServedModel:
 
     Parameters
     ----------
-    predictor : Predictor
+    path : Path
     precision : {"auto", "bf16", "f32"}
-        As for `Predictor`, for those that come after it.
+
+    Raises
+    ------
+    UnavailableError, DataError
+        As `Predictor` does.
     """
 
-    def __init__(self, predictor: Predictor, precision: str = "auto") -> None:
-        self.current = predictor
+    def __init__(self, path: Path, precision: str = "auto") -> None:
+        self._signature = _signature(path)  # before it is read: what replaces it meanwhile is loaded too
         self._precision = precision
-        self._signature = _signature(predictor.path)
+        self.current = Predictor(path, precision)
         self._loading = asyncio.Lock()
 
     @property

@@ -103,10 +103,10 @@ def serve(model: str | os.PathLike[str], settings: Settings, announce: Announce)
     workers = Workers(settings.workers or usable_cpus() + 1, settings.max_pixels, settings.decode_timeout)
     workers.start()
     try:
-        predictor = Predictor(Path(model).absolute(), settings.precision)
+        served = ServedModel(Path(model).absolute(), settings.precision)
         connections = allow_many_files() - FILES_BESIDE - FILES_OF_A_WORKER * len(workers.decoders)
         connections = max(1, min(connections, MOST_CONNECTIONS))
-        server = _Server(settings, listener, predictor, workers, announce, connections)
+        server = _Server(settings, listener, served, workers, announce, connections)
         server.run([listener])
     finally:
         listener.close()
@@ -146,7 +146,7 @@ class _Server(uvicorn.Server):
         self,
         settings: Settings,
         listener: socket.socket,
-        predictor: Predictor,
+        model: ServedModel,
         workers: Workers,
         announce: Announce,
         connections: int,
@@ -155,16 +155,15 @@ class _Server(uvicorn.Server):
         self._announce = announce
         self._listener = listener
         self._workers = workers
-        self._predictor = predictor
+        self._model = model
         self._journal = Journal(settings.access_log)
         self._line = Line(workers, settings.queue)
         largest = settings.max_body << 20
         bodies = Bodies(largest, BODIES_TOGETHER * largest, settings.read_timeout)
         self._metrics = Metrics(lambda: self._line.pending, lambda: bodies.held, lambda: workers.replaced)
-        self._model = ServedModel(predictor, settings.precision)
-        self._metrics.model.info({"id": predictor.digest, "run_id": predictor.info.run_id})
+        self._metrics.model.info({"id": model.current.digest, "run_id": model.current.info.run_id})
         self._service = Service(
-            self._model,
+            model,
             self._line,
             bodies,
             self._metrics,
@@ -208,7 +207,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the door, and say so."""
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what clients do wrong is no news
-        await asyncio.to_thread(_warm, self._predictor)
+        await asyncio.to_thread(_warm, self._model.current)
         try:
             await super().startup(sockets)
         except OSError as error:  # another one bound the same port, and listened first
@@ -217,7 +216,7 @@ class _Server(uvicorn.Server):
         address, port = self._listener.getsockname()[:2]
         address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  all addresses: so this one
         url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
-        predictor, token = self._predictor, bool(self._settings.token)
+        predictor, token = self._model.current, bool(self._settings.token)
         self._announce(Opened(url, predictor.path, predictor.digest, predictor.labels, token))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gingham.config import Service
 from gingham.errors import DataError, UnavailableError
 from gingham.export.model_file import ModelInfo
 from gingham.export.probes import Probe
@@ -28,8 +30,15 @@ SECONDS = 60
 
 
 @contextmanager
-def running_service(file: Path, precision: str = "auto") -> Iterator[str]:
+def running_service(file: Path, precision: str = "auto", largest: int = 0) -> Iterator[str]:
     """Serve a model file on a free port of this machine; yields the address.
+
+    Parameters
+    ----------
+    file : Path
+    precision : {"auto", "bf16", "f32"}
+    largest : int
+        Bytes of the largest image that it is to take, where that is more than by default.
 
     Raises
     ------
@@ -40,7 +49,8 @@ def running_service(file: Path, precision: str = "auto") -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GINGHAM_")}
     command = [sys.executable, "-P", "-m", "gingham", "serve", str(file.absolute()), "--json", "--quiet"]
     place = [f"--project={file.parent}", "--host=127.0.0.1", "--port=0", "--workers=1"]
-    command += [*place, "--no-access-log", f"--precision={precision}"]
+    limit = max(Service().max_body, math.ceil(largest / (1 << 20)))
+    command += [*place, "--no-access-log", f"--precision={precision}", f"--max-body={limit}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         hung = threading.Timer(SECONDS, process.kill)
         try:
@@ -72,7 +82,7 @@ def ask_service(file: Path, probes: Sequence[Probe], precision: str, *, info: Mo
     DataError
         If it refuses a probe; names it.
     """
-    with running_service(file, precision) as url:
+    with running_service(file, precision, max(len(probe.data) for probe in probes)) as url:
         answers = [_ask(url, probe) for probe in probes]
     probabilities = [[answer["probabilities"][label] for label in info.labels] for answer in answers]
     distances = None
