@@ -2,8 +2,9 @@
 
 Run it with ``python -m benchmarks.overload FOLDER [PART…]``, the folder that holds clothing/. Whatever of a part does
 not hold at all ends it with an AssertionError; what is a matter of degree is returned. The goodput under overload is
-set against the mean of that of 16 clients just before and just after it. The network is one at 448 pixels, so that the
-generator of the load, on the same processors, does not decide what is measured.
+set against the mean of that of 16 clients just before and just after it, three times, and the median is told: the
+machine's own speed changes by a tenth within a minute. The network is one at 448 pixels, so that the generator of the
+load, on the same processors, does not decide what is measured; what it took is told too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.serve.test_resilience import dripping, half_a_body, nothing, vanish
 from tests.textures import PARAMETERS, write_textures
 
 MEBIBYTE = 1 << 20
+ROUNDS = 3
 
 
 def main(photos: Path, parts: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -44,8 +46,8 @@ def main(photos: Path, parts: tuple[str, ...] = ()) -> dict[str, Any]:
         folder = Path(scratch)
         slow, quick = _model(folder / "slow", 448), _model(folder / "quick", 96)
         measures: dict[str, Callable[[], dict[str, Any]]] = {
-            "closed_loop": lambda: _overload(slow, folder, files, "closed"),
-            "open_loop": lambda: _overload(slow, folder, files, "open"),
+            "closed_loop": lambda: _overloads(slow, folder, files, "closed"),
+            "open_loop": lambda: _overloads(slow, folder, files, "open"),
             "slow_clients": lambda: _slow_clients(slow, folder, files),
             "vanishing_clients": lambda: _vanishing_clients(quick, folder, files),
             "ends": lambda: _ends(quick, folder, files),
@@ -61,6 +63,12 @@ def _model(project: Path, resolution: int) -> Path:
     (project / "gingham.toml").write_text(PARAMETERS.replace("resolution = 96", f"resolution = {resolution}"))
     Project(project, environment={}).run()
     return next(project.glob("runs/*/model.onnx"))
+
+
+def _overloads(model: Path, folder: Path, files: list[Path], kind: str) -> dict[str, Any]:
+    """Overload it several times, and return that whose share of the peak is in the middle."""
+    runs = sorted((_overload(model, folder, files, kind) for _ in range(ROUNDS)), key=lambda run: run["share"])
+    return runs[ROUNDS // 2] | {"shares": [run["share"] for run in runs]}
 
 
 def _overload(model: Path, folder: Path, files: list[Path], kind: str, seconds: float = 60.0) -> dict[str, Any]:
@@ -89,6 +97,7 @@ def _overload(model: Path, folder: Path, files: list[Path], kind: str, seconds: 
             "goodput": during.goodput,
             "goodput_after": after.goodput,
             "share": during.goodput / ((before.goodput + after.goodput) / 2),
+            "generator": during.processor_seconds / during.seconds,
             "refused_a_second": during.statuses[503] / during.seconds,
             "p50": during.percentile(0.5),
             "p99": during.percentile(0.99),

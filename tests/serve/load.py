@@ -31,10 +31,12 @@ class Answer:
 class Tally:
     """What came back of many requests.
 
-    ``lost`` holds what was written on an open connection and got no complete answer.
+    ``lost`` holds what was written on an open connection and got no complete answer; ``processor_seconds`` is what the
+    asking itself took.
     """
 
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: dict[int, list[float]] = field(default_factory=dict)
     without_retry_after: int = 0
@@ -235,10 +237,12 @@ class Generator:
 def main(port: str, kind: str, amount: str, seconds: str, *files: str) -> None:
     """Run one load and print what came back."""
     contents = [request(int(port), Path(file).read_bytes()) for file in files]
+    before = time.process_time()
     if kind == "closed":
         tally = asyncio.run(closed_loop(int(port), contents, int(float(amount)), float(seconds)))
     else:
         tally = asyncio.run(open_loop(int(port), contents, float(amount), float(seconds)))
+    tally.processor_seconds = time.process_time() - before
     print(tally.to_json())  # noqa: T201
 
 

@@ -42,7 +42,7 @@ def test_it_is_answered_in_json_and_written_down(predictor: Predictor) -> None:
     sent: list[MutableMapping[str, Any]] = []
 
     async def ask() -> None:
-        service = Service(Broken(predictor), line, Bodies(9, 9, 1), metrics, max_images=1, max_pixels=1)
+        service = Service(Broken(predictor.path), line, Bodies(9, 9, 1), metrics, max_images=1, max_pixels=1)
         guard = Guard(build_app(service), token="", hosts=(), line=line, metrics=metrics, journal=journal)
 
         async def receive() -> MutableMapping[str, Any]:

@@ -1,11 +1,12 @@
-"""OpenVINO, without its telemetry."""
+"""OpenVINO, without its telemetry, and with one core for the whole process."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
-__all__ = ["import_openvino"]
+__all__ = ["import_openvino", "openvino_core"]
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -25,3 +26,13 @@ def import_openvino() -> Any:
         if hidden:
             del sys.modules[_TELEMETRY]
     return openvino
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """Return the ``openvino.Core`` that all networks of this process are compiled by; it lives as long as the process.
+
+    Threads of its pool outlive a core, and still look into it: a service whose first core went with its first model
+    crashed when a second model had been replaced (OpenVINO 2026.4).
+    """
+    return import_openvino().Core()

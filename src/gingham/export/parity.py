@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import DataError
-from gingham.executors import import_openvino
+from gingham.executors import openvino_core
 from gingham.export.model_file import ModelInfo
 from gingham.export.predictor import Predictor
 from gingham.export.probes import Probe, squares
@@ -240,7 +240,7 @@ def by_onnxruntime(file: Path, inputs: Sequence[Images] | Images) -> Outputs:
 
 def by_openvino(file: Path, inputs: Sequence[Images] | Images) -> Outputs:
     """Return what OpenVINO computes from a model file, in float32, for pictures of any size."""
-    network = import_openvino().Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    network = openvino_core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     (entry,) = network.inputs
     request = network.create_infer_request()
     names = [name for name in NAMES if any(name in port.names for port in network.outputs)]  # a port may bear several

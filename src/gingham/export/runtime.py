@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import ConfigError, DataError
-from gingham.executors import import_openvino, usable_cpus, withheld_cpus
+from gingham.executors import openvino_core, usable_cpus, withheld_cpus
 from gingham.export.checks import refuse_other_shapes
 from gingham.export.model_file import ModelInfo
 
@@ -61,7 +61,7 @@ class Runtime:
     """
 
     def __init__(self, model: bytes, info: ModelInfo, precision: str = "auto") -> None:
-        core = import_openvino().Core()
+        core = openvino_core()
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not has_bf16:
             raise ConfigError("The precision is bf16, which this processor does not have. Allowed here: auto, f32.")

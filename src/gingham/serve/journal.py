@@ -30,6 +30,8 @@ class Journal:
         self._requests = requests
         self._descriptor = descriptor
         self._dropped = 0
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
 
     def request(self, **fields: Any) -> None:
         """Write the line of a request."""
@@ -57,9 +59,7 @@ class Journal:
             os.write(self._descriptor, f"{line}\n".encode())
 
     def _has_room(self) -> bool:
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
         try:
-            return bool(poll.poll(0))
+            return bool(self._room.poll(0))
         except OSError:
             return False

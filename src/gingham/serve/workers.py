@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,7 @@ class Decoder:
         self.max_pixels = max_pixels
         self.seconds = seconds
         self.replaced = 0
-        self._file = new_file()
-        self._pixels = SharedPixels(self._file.fileno())
+        self._file: BinaryIO | None = None
         self._lock = threading.Lock()
         self._deadline = float("inf")
         self._killed = False
@@ -108,6 +107,9 @@ class Decoder:
         if self._process is not None:
             return
         memory = _MEMORY_OF_A_DECODER + self.max_pixels * _BYTES_PER_PIXEL
+        if self._file is None:
+            self._file = new_file()
+            self._pixels = SharedPixels(self._file.fileno())
         shared = self._file.fileno()
         # Nothing in it computes in threads; their stacks would count as memory.
         alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -183,7 +185,9 @@ class Decoder:
     def close(self) -> None:
         """End the process, for good."""
         self.stop()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _replace(self) -> None:
         self.stop()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gingham.executors import import_openvino, usable_cpus, withheld_cpus
+from gingham.executors import openvino_core, usable_cpus, withheld_cpus
 from gingham.features.backbones import Backbone
 from gingham.features.engines.base import Engine, Images, Rows
 
@@ -30,7 +30,7 @@ class OpenVinoEngine(Engine):
         """Build and compile the network for the fixed batch size."""
         if self._network is not None:
             return
-        core = import_openvino().Core()
+        core = openvino_core()
         network = core.read_model(self.backbone.onnx_model(self.resolution).SerializeToString())
         network.reshape([self.batch_size, self.resolution, self.resolution, 3])
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": self.precision}
