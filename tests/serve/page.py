@@ -25,8 +25,10 @@ REFUSED = re.compile(r"Failed to load resource: the server responded with a stat
 """What Chromium itself writes on the console about a refusal; no page can keep it from that."""
 TO_THE_PAGE = """async ({ kind, files }) => {
   const transfer = new DataTransfer();
+  const contents = {};
   for (const [name, path] of files) {
-    transfer.items.add(new File([await (await fetch(path)).arrayBuffer()], name));
+    contents[path] ??= await (await fetch(path)).arrayBuffer();
+    transfer.items.add(new File([contents[path]], name));
   }
   const about = { bubbles: true, cancelable: true };
   if (kind === "drop") document.dispatchEvent(new DragEvent("drop", { ...about, dataTransfer: transfer }));

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from typing import Any
 
 __all__ = ["import_openvino", "openvino_core"]
 
 _TELEMETRY = "openvino_telemetry"
+_one_at_a_time = threading.Lock()
 
 
 def import_openvino() -> Any:
@@ -28,11 +30,20 @@ def import_openvino() -> Any:
     return openvino
 
 
-@functools.cache
 def openvino_core() -> Any:
     """Return the ``openvino.Core`` that all networks of this process are compiled by; it lives as long as the process.
 
     Threads of its pool outlive a core, and still look into it: a service whose first core went with its first model
     crashed when a second model had been replaced (OpenVINO 2026.4).
     """
-    return import_openvino().Core()
+    with _one_at_a_time:
+        return _core()
+
+
+@functools.cache
+def _core() -> Any:
+    openvino = import_openvino()
+    # The first look at the numbers of a tensor sets something up; of two threads whose first it is, each waits for the
+    # other for ever, the one for a lock of C++ and the other for Python's.
+    _ = openvino.Tensor(openvino.Type.u8, openvino.Shape([1])).data
+    return openvino.Core()
