@@ -114,7 +114,7 @@ REASONS = {
     404: "There is nothing of this name: `not_found`, `unknown_model`",
     405: "Another method is allowed here: `method_not_allowed`",
     408: "The body did not arrive in time: `too_slow`",
-    413: "Too many bytes, pixels, values or images: `too_large`, `too_many_images`",
+    413: "Too many bytes, pixels, values or images, or too long to decode: `too_large`, `too_many_images`",
     415: "Not an image, or another content type than those allowed: `not_an_image`, `unsupported_format`, "
     "`unsupported_media_type`, `unsupported_encoding`",
     421: "The Host header names another service: `unknown_host`",
