@@ -48,9 +48,13 @@ KINDS = ["form", "json", "image/jpeg", "image/anything; q=1", "APPLICATION/OCTET
 
 
 def test_an_option_that_there_is_not_is_refused(ask: Asker) -> None:
-    answer = ask("POST", "/predict?topk=1", PHOTO, content_type="image/jpeg")
-    assert (answer.status, answer.reason) == (422, "bad_request")
-    assert "Did you mean `top_k`?" in answer.json["error"]["message"]
+    for answer in (
+        ask("POST", "/predict?topk=1", PHOTO, content_type="image/jpeg"),
+        ask.form(file_part(PHOTO), part("topk", "1")),
+        ask.json({"images": [base64.b64encode(PHOTO).decode()], "topk": 1}),
+    ):
+        assert (answer.status, answer.reason) == (422, "bad_request")
+        assert "no option 'topk'. Did you mean `top_k`? Known: " in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -208,11 +208,6 @@ def options_of(given: Mapping[str, str]) -> Options:
     Refusal
         422 for a value that is none, or a name that is not known.
     """
-    for name in given:
-        if name not in Options.model_fields:
-            known = tuple(Options.model_fields)
-            meant = did_you_mean(name, known)
-            raise Refusal(422, "bad_request", f"There is no option {name[:80]!r}.{meant} Known: {', '.join(known)}.")
     return validated(Options, given)
 
 
@@ -271,11 +266,14 @@ def validated(model: type[Model], given: bytes | Mapping[str, object], values: i
     """
     try:
         if not isinstance(given, bytes):
-            return model.model_validate(given)
+            return model.model_validate(dict(given))
         if sum(map(given.count, (b",", b"[", b"{"))) > values:
             raise Refusal(413, "too_large", f"The body has more than {values:,} values, which is the most allowed.")
         return model.model_validate_json(given, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"]))[:80]
+        if first["type"] == "extra_forbidden":
+            meant, known = did_you_mean(where, model.model_fields), ", ".join(model.model_fields)
+            raise Refusal(422, "bad_request", f"There is no option {where!r}.{meant} Known: {known}.") from None
         raise Refusal(422, "bad_request", f"{where or 'The body'}: {first['msg']}.") from None
