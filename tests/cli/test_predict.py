@@ -137,13 +137,15 @@ def test_a_folder_without_images_among_others_is_noted(gingham: Any, model: Path
         pytest.param(["MODEL", "bad.jpg", "--token", TOKEN], 2, "for the address of a service", id="token of a file"),
         pytest.param(["MODEL", "bad.jpg", "--concurrency", "2"], 2, "for the address of a service", id="concurrency"),
         pytest.param(["MODEL", "bad.jpg", "--precision", "f8"], 2, "f32", id="unknown precision"),
-        pytest.param(["MODEL", "bad.jpg", "-o", "photos"], 4, "photos", id="a folder as output"),
+        pytest.param(["MODEL", "bad.jpg", "-o", "folder.csv"], 4, "folder.csv", id="a folder as output"),
+        pytest.param(["MODEL", "bad.jpg", "-o", "bad.jpg"], 2, "not to bad.jpg", id="a photo as output"),
         pytest.param(["http://127.0.0.1:1", "bad.jpg", "--precision", "f32"], 2, "`gingham serve` decides", id="url"),
         pytest.param(["ftp://127.0.0.1:1", "bad.jpg"], 2, "no http or https address", id="another scheme"),
         pytest.param([f"http://a:{TOKEN}@b", "bad.jpg"], 2, "Leave it out", id="a password in the address"),
     ],
 )
 def test_what_goes_wrong(gingham: Any, model: Path, arguments: list[str], status: int, words: str) -> None:
+    Path("folder.csv").mkdir(exist_ok=True)
     given = [str(model) if argument == "MODEL" else argument for argument in arguments]
     said = gingham("predict", *given)
     assert said.status == status

@@ -77,6 +77,21 @@ def test_elsewhere_progress_is_a_line_now_and_then(
     assert lines[0].endswith(" s left")
 
 
+def test_progress_that_nobody_reads_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    clock = iter(range(0, 1000, 2))
+    stream = os.fdopen(writer, "w", buffering=1)
+    with monkeypatch.context() as context:
+        context.setattr("time.monotonic", lambda: float(next(clock)))
+        context.setattr(sys, "stderr", stream)
+        with ProgressBar() as progress:
+            for done in range(1, 7):
+                progress("featurize", done, 10)
+    with pytest.raises(BrokenPipeError):  # so it did write
+        stream.close()
+
+
 def test_a_reader_that_leaves_is_no_error(finished: Path) -> None:
     command = f"{sys.executable} -m gingham runs show --project {finished} | head -c 5"
     piped = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment(), check=False)

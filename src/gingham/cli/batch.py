@@ -37,7 +37,7 @@ class BatchOptions:
     csv: Annotated[bool, Parameter(negative="")] = False
     """Print a table for a spreadsheet instead of words."""
     output: Annotated[Path | None, Parameter(alias="-o")] = None
-    """Also write that table to this file."""
+    """Also write that table to this file, *.csv."""
     top_k: int | None = None
     """Also show the next classes, so many in all; with --json, only so many."""
     features: Annotated[bool, Parameter(negative="")] = False
@@ -60,6 +60,8 @@ class BatchOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
+        if self.output is not None and self.output.suffix.lower() != ".csv":
+            raise UsageError(f"The table is written to a .csv file, not to {self.output.name}. Type: -o answers.csv")
         if self.csv and as_json:
             raise UsageError(
                 "Give --json or --csv, not both; --json --output FILE prints the one and writes the other."

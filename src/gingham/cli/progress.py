@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -75,4 +76,5 @@ class ProgressBar:
         elif now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = f", {elapsed / done * (total - done):,.0f} s left" if rate else ""
-            print(f"{words}: {done:,} of {total:,}{', ' + rate if rate else ''}{left}", file=sys.stderr)  # noqa: T201
+            with contextlib.suppress(BrokenPipeError):  # who read it has gone; the work goes on
+                print(f"{words}: {done:,} of {total:,}{', ' + rate if rate else ''}{left}", file=sys.stderr)  # noqa: T201
