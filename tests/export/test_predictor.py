@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -332,6 +333,9 @@ def test_paths_of_any_kind(predictor: Predictor, untouched_run: Path) -> None:
     first, second = predictor.predict([image, str(image)])
     assert first == second
     assert first.error is None
+    with os.scandir(os.fsencode(image.parent)) as entries:
+        entry: Any = next(each for each in entries if each.name == os.fsencode(image.name))
+    assert predictor.predict([entry]) == [first], "a path of bytes, as os.scandir has them, is a path all the same"
     assert predictor.predict(image) == predictor.predict(str(image)) == predictor.predict(iter([image])) == [first]
 
 

@@ -95,7 +95,7 @@ def given_images(images: Any, otherwise: str) -> list[str | bytes]:
                 ' predict(["a.jpg", "b.png"]). Save a picture that is open already, to a file or to an io.BytesIO'
                 f"{otherwise}."
             )
-    return [image if isinstance(image, bytes) else os.fspath(image) for image in images]
+    return [image if isinstance(image, bytes) else os.fsdecode(image) for image in images]
 
 
 def name_of(image: str | bytes) -> str:
