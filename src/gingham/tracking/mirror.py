@@ -7,27 +7,17 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from gingham.errors import UnavailableError
 from gingham.project.files import write_whole
 from gingham.tracking.masking import MASK, mask_secrets, secrets_of
+from gingham.tracking.mlflow_process import run_apart
 from gingham.tracking.record import RunRecord
 
 __all__ = ["mirror_run"]
 
 INSTALL = 'Install it with `pip install "gingham[mlflow]"`.'
-
-# MLflow tries for minutes and reports its use to its makers, unless told otherwise. What the user set stays.
-ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0.5",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-}
 
 
 def mirror_run(
@@ -125,18 +115,7 @@ def _copy(record: RunRecord, run_dir: Path, tracking_uri: str, experiment: str, 
         "deadline": timeout,
     }
     try:
-        # The request goes by stdin: arguments can be read by every user of the machine, and the URI may hold a
-        # password. -P: a folder called mlflow in the user's current folder is not MLflow.
-        child = subprocess.run(
-            [sys.executable, "-P", "-m", "gingham.tracking.mlflow_writer"],
-            input=json.dumps(request),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**ENVIRONMENT, **os.environ},
-            timeout=timeout,
-            check=False,
-        )
+        child = run_apart("gingham.tracking.mlflow_writer", request, timeout)
     except subprocess.TimeoutExpired as expired:
         arrived = _last_line(expired.stdout)
         so_far = f" Arrived so far: {arrived}." if arrived else ""

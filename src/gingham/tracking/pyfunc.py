@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gingham.errors import UnavailableError
-from gingham.tracking.mirror import ENVIRONMENT
+from gingham.tracking.mlflow_process import run_apart
 
 __all__ = ["CODE", "MODEL", "WRITTEN", "pyfunc_files"]
 
@@ -66,20 +63,9 @@ def pyfunc_files(
 
 
 def _write(folder: Path, request: Mapping[str, Any]) -> None:
-    # -P: the gingham of that folder, or one of the user's own called mlflow, is not what is meant. Names that are
-    # relative to the folder keep the paths of this machine out of what MLflow writes.
+    # Names that are relative to the folder keep the paths of this machine out of what MLflow writes.
     try:
-        child = subprocess.run(
-            [sys.executable, "-P", "-m", "gingham.tracking.pyfunc_writer"],
-            cwd=folder,
-            input=json.dumps(request),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**ENVIRONMENT, **os.environ},
-            timeout=SECONDS,
-            check=False,
-        )
+        child = run_apart("gingham.tracking.pyfunc_writer", request, SECONDS, folder)
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"MLflow did not write the model within {SECONDS} seconds.") from None
     if child.returncode:
