@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FeaturesResult,
         InitResult,
         Progress,
+        RefineResult,
         RunList,
         RunResult,
         SampleResult,
@@ -42,7 +43,8 @@ class Project:
     environment : mapping of str to str, optional
         ``GINGHAM_*`` variables that override the file; default: those of the process.
     progress : callable, optional
-        Called as ``progress(step, done, total)`` while a verb works.
+        Called as ``progress(step, done, total)`` while a verb works; if it has a method ``say``, that is called with a
+        line now and then, such as the errors of an epoch.
 
     Notes
     -----
@@ -111,6 +113,12 @@ class Project:
         from gingham import workflow
 
         return workflow.featurize(self.folder, self.parameters(overrides), images, output, self._progress)
+
+    def refine(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> RefineResult:
+        """Train the network itself on the training images; see :func:`gingham.workflow.refine`."""
+        from gingham import workflow
+
+        return workflow.refine(self.folder, self.parameters(overrides), images, self._progress)
 
     def train(self, images: StrPath | None = None, overrides: Mapping[str, Any] | None = None) -> TrainResult:
         """Train the classifier; see :func:`gingham.workflow.train`."""

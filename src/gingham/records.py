@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 __all__ = [
+    "Epoch",
     "ImageFile",
     "InputRecipe",
     "SkipReason",
@@ -118,6 +119,39 @@ class ImageFile:
     format: str
     dhash: bytes | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch in numbers.
+
+    Parameters
+    ----------
+    epoch : int
+        From 1.
+    train_loss, train_error : float
+        Of the varied images, while the weights still changed: mean loss, and share of wrong answers.
+    validation_loss, validation_error : float or None
+        Of the validation part, after the epoch; None where there is none.
+    test_error : float or None
+        For looking only; None where it was not measured after this epoch.
+    learning_rate : float
+        At its end.
+    images_per_second : float
+        Trained; what came before, and the measuring after, left out.
+    seconds : float
+        Of all of it.
+    """
+
+    epoch: int
+    train_loss: float
+    train_error: float
+    validation_loss: float | None
+    validation_error: float | None
+    test_error: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
 
 
 def content_hash(data: bytes) -> str:

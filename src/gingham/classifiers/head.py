@@ -35,10 +35,10 @@ class LinearHead:
     calibration_scale : float
     calibration_offsets : float64 array of shape (n_classes,)
         Probabilities are softmax(scale * scores + offsets).
-    c : float
-        The chosen C.
+    c : float or None
+        The chosen C; None of the last layer of a network.
     cv_accuracy : mapping of float to float
-        Mean cross-validation accuracy for each C that was tried.
+        Mean accuracy on training images that were held out, for each C that was tried.
     threshold, coverage : float or None
         The probability below which the answer is "not sure", and the share of training images above it, out of fold;
         None where the wanted precision cannot be reached.
@@ -46,6 +46,8 @@ class LinearHead:
         Directions of the classes; see :func:`gingham.classifiers.outliers.class_centres`.
     outlier_limit : float
         Images farther from every centre than this are outliers.
+    held_out_accuracy : float or None
+        On training images that were held out: by cross-validation, or as the validation part; None without such.
     """
 
     classes: tuple[str, ...]
@@ -54,12 +56,13 @@ class LinearHead:
     normalize: bool
     calibration_scale: float
     calibration_offsets: Floats
-    c: float
+    c: float | None
     cv_accuracy: Mapping[float, float]
     threshold: float | None
     coverage: float | None
     centres: NDArray[np.float32]
     outlier_limit: float
+    held_out_accuracy: float | None = None
 
     def scores(self, features: NDArray[np.floating[Any]]) -> Floats:
         """Return the decision value of every class.
@@ -122,6 +125,7 @@ class LinearHead:
             "threshold": self.threshold,
             "coverage": self.coverage,
             "outlier_limit": self.outlier_limit,
+            "held_out_accuracy": self.held_out_accuracy,
         }
         arrays = {name: getattr(self, name) for name in ARRAYS}
         # One entry, because safetensors writes several in any order: the same head is the same bytes.
@@ -228,6 +232,7 @@ def fit_head(
         coverage=coverage,
         centres=class_centres(features, labels, len(classes)),
         outlier_limit=outlier_limit(features, labels, search.fold_),
+        held_out_accuracy=float(search.cv_accuracy_[search.c_]),
     )
 
 

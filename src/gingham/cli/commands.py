@@ -112,6 +112,15 @@ def split(images: Images = None, /, *, common: Common = COMMON, config: Paramete
 
 
 @app.command
+def refine(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
+    """Train the network itself on the training images, for `classifier` dnn and svm-refined.
+
+    Ctrl-C ends it with the best epoch so far; the same command goes on from where it was.
+    """
+    _call(common, config, "refine", render.refine, images=images)
+
+
+@app.command
 def featurize(
     images: Images = None, /, *, output: Path | None = None, common: Common = COMMON, config: Parameters = None
 ) -> None:

@@ -15,6 +15,8 @@ WORDS = {
     "scan": "Reading images",
     "split": "Splitting",
     "featurize": "Computing features",
+    "activations": "Preparing views",
+    "refine": "Refining",
     "train": "Training",
     "evaluate": "Evaluating",
     "report": "Writing the report",
@@ -60,6 +62,16 @@ class ProgressBar:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Show a line above the bars."""
+        if self.quiet:
+            return
+        if self._live is not None:
+            self._live.console.print(line, highlight=False, markup=False)
+        else:
+            with contextlib.suppress(BrokenPipeError):
+                print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` of a step are finished."""

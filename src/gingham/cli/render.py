@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gingham.records import display_path
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ExportResult,
         FeaturesResult,
         InitResult,
+        RefineResult,
         RunList,
         RunResult,
         SampleResult,
@@ -76,12 +77,40 @@ def featurize(result: FeaturesResult) -> str:
     return "\n".join(lines)
 
 
+def refine(result: RefineResult) -> str:
+    """Say what was trained and what became of it."""
+    made = result.refinement
+    rate = sum(epoch["images_per_second"] for epoch in made["epochs"]) / len(made["epochs"])
+    lines = [
+        f"Refined {result.backbone} at {result.resolution} pixels on {made['train']:,} images: {made['depth']}, "
+        f"{made['trained_parameters']:,} of {made['parameters']:,} numbers; {rate:,.0f} images/s on the "
+        f"{'processor' if made['device'] == 'cpu' else 'GPU'} in {made['precision']}.",
+        _epoch(made),
+        *made["diagnosis"],
+        f"Weights {_near(result.weights)}",
+        "`gingham run --classifier dnn` tests it and writes a report.",
+    ]
+    return "\n".join(lines)
+
+
+def _epoch(made: Mapping[str, Any]) -> str:
+    kept, last = made["kept_epoch"], len(made["epochs"])
+    epoch = made["epochs"][kept - 1]
+    held_out = "" if epoch["validation_error"] is None else f", validation error {_percent(epoch['validation_error'])}"
+    reasons = {"interrupted": ", stopped by Ctrl-C", "patience": ", stopped because it got no better"}
+    ended = reasons.get(made["stopped"], "")
+    return f"Kept epoch {kept} of {last}{ended}: training error {_percent(epoch['train_error'])}{held_out}."
+
+
 def train(result: TrainResult) -> str:
-    """Show the accuracy of every C in cross-validation."""
+    """Show the accuracy of every C in cross-validation, or what became of the network."""
+    if result.c is None:
+        return f"Trained on {result.dataset.train:,} images.\n\n{_epoch(result.refinement or {})}"
     rows = [
         (f"{c:g}", _percent(accuracy), "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
     ]
-    table = _table(("C", "accuracy in cross-validation", ""), rows)
+    where = "in cross-validation" if result.refinement is None else "on the validation part"
+    table = _table(("C", f"accuracy {where}", ""), rows)
     return f"Trained on {result.dataset.train:,} images.\n\n{table}\n\n`gingham run` tests it and writes a report."
 
 

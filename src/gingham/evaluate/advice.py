@@ -54,7 +54,7 @@ def warnings_about_transfer(
     confidence: NDArray[np.float64],
     correct: NDArray[np.bool_],
     *,
-    cv_accuracy: float,
+    held_out_accuracy: float | None,
     threshold: float | None,
     wanted_precision: float,
 ) -> tuple[str, ...]:
@@ -66,17 +66,17 @@ def warnings_about_transfer(
     confidence : float64 array of shape (n_test,)
         Of each answer on the test images.
     correct : bool array of shape (n_test,)
-    cv_accuracy : float
-        Of the chosen C, by cross-validation inside the training images.
+    held_out_accuracy : float or None
+        On training images that were held out; None without such.
     threshold : float or None
         Confidence from which the model answers instead of saying "not sure".
     wanted_precision : float
         For which the threshold was chosen.
     """
     found = []
-    if metrics.accuracy_ci[1] < cv_accuracy:
+    if held_out_accuracy is not None and metrics.accuracy_ci[1] < held_out_accuracy:
         found.append(
-            f"In cross-validation inside the training images {percent(cv_accuracy)} were recognised, of the test "
+            f"Of training images that were held out {percent(held_out_accuracy)} were recognised, of the test "
             f"images only {percent(metrics.accuracy)}: the training images are more like each other (same place, day "
             "or object) than like the test images. Believe the test images."
         )

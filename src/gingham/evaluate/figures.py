@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gingham.evaluate.axes import POINTS, SIZE, new_axes, percent_axis, style_axes
 from gingham.evaluate.calibration import BINS, Reliability
 from gingham.evaluate.figure_text import Lettering, free_side, readable_on
 from gingham.evaluate.intervals import wilson_interval
@@ -19,7 +20,6 @@ from gingham.evaluate.theme import LIGHT, Theme
 from gingham.evaluate.wording import percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -45,8 +45,6 @@ FEWEST_ANSWERS = 10
 """Images, below which a share of right answers among the surest says nothing."""
 
 _FEWEST_OF_BIN = 5
-_SIZE = (5.2, 4.2)
-_POINTS = 9.5
 
 
 def figure_bytes(figure: Figure, file_format: str) -> bytes:
@@ -126,7 +124,7 @@ def most_confused(confusion: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 def draw_accuracy_against_c(cv_accuracy: Mapping[float, float], chosen: float | None, theme: Theme = LIGHT) -> Figure:
     """Draw the mean cross-validation accuracy of each C, and mark the chosen one."""
-    figure, axes = _axes(theme)
+    figure, axes = new_axes(theme)
     values = sorted(cv_accuracy.items())
     axes.plot(
         *zip(*values, strict=True), color=theme.accent, marker="o", markersize=4, linewidth=1.6, clip_on=False, zorder=3
@@ -155,14 +153,14 @@ def draw_accuracy_against_c(cv_accuracy: Mapping[float, float], chosen: float | 
         )
     axes.set_xlabel("C: small = smoother, large = closer to the training images")
     axes.set_ylabel("Cross-validation accuracy")
-    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.yaxis.set_major_formatter(percent_axis())
     return _finished(figure, Lettering([]))
 
 
 def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
     """Draw ROC curves with their areas in the legend."""
     lettering = Lettering(curve.name for curve in curves)
-    figure, axes = _axes(theme)
+    figure, axes = new_axes(theme)
     axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=0.8, linestyle=(0, (2, 3)))
     lines, labels = [], []
     for i, curve in enumerate(curves):
@@ -180,8 +178,8 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
     axes.set_ylim(0, 1)
     axes.set_xlabel("Other images taken for the class")
     axes.set_ylabel("Images of the class found")
-    axes.xaxis.set_major_formatter(_percent_axis())
-    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.xaxis.set_major_formatter(percent_axis())
+    axes.yaxis.set_major_formatter(percent_axis())
     if curves:
         # Labels that begin with _ are only shown where they are given here.
         legend = axes.legend(
@@ -189,7 +187,7 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
             labels,
             loc="lower right",
             title="Area under the curve",
-            fontsize=_POINTS - 1.5 if len(curves) > 6 else _POINTS - 0.5,
+            fontsize=POINTS - 1.5 if len(curves) > 6 else POINTS - 0.5,
             facecolor=theme.paper,
             edgecolor="none",
             framealpha=0.85,
@@ -197,7 +195,7 @@ def draw_roc(curves: Sequence[RocCurve], theme: Theme = LIGHT) -> Figure:
             alignment="left",
         )
         legend.get_title().set_color(theme.muted)
-        legend.get_title().set_fontsize(_POINTS - 1)
+        legend.get_title().set_fontsize(POINTS - 1)
     return _finished(figure, lettering)
 
 
@@ -217,7 +215,7 @@ def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     rates = part / np.maximum(sizes[shown], 1)[:, None]
     lettering = Lettering(names[i] for i in shown)
     side = max(4.2, 1.8 + 0.44 * len(shown))
-    figure, axes = _axes(theme, (side + 0.4, side))
+    figure, axes = new_axes(theme, (side + 0.4, side))
     tints = _tinted(rates, theme)
     axes.imshow(tints, aspect="equal")
     small = len(shown) > 12
@@ -243,7 +241,7 @@ def draw_confusion_matrix(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
     if title:
-        axes.set_title(title, loc="left", color=theme.muted, fontsize=_POINTS)
+        axes.set_title(title, loc="left", color=theme.muted, fontsize=POINTS)
     return _finished(figure, lettering)
 
 
@@ -254,10 +252,10 @@ def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
     """
     from matplotlib.figure import Figure as NewFigure
 
-    figure = NewFigure(figsize=_SIZE, layout="constrained", facecolor=theme.paper)
+    figure = NewFigure(figsize=SIZE, layout="constrained", facecolor=theme.paper)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 1])
     for axes in (upper, lower):
-        _style(axes, theme)
+        style_axes(axes, theme)
     filled = diagram.count > 0
     count = diagram.count[filled]
     accuracy = diagram.accuracy[filled]
@@ -272,16 +270,16 @@ def draw_reliability(diagram: Reliability, theme: Theme = LIGHT) -> Figure:
     if not enough.all():
         upper.plot(confidence[~enough], accuracy[~enough], **dot, markerfacecolor=theme.paper, zorder=3)
         note = f"hollow: fewer than {_FEWEST_OF_BIN} images"
-        upper.set_title(note, loc="right", color=theme.muted, fontsize=_POINTS - 1, pad=8)
+        upper.set_title(note, loc="right", color=theme.muted, fontsize=POINTS - 1, pad=8)
     upper.set_ylim(0, 1)
     upper.set_xlim(0, 1)
     upper.set_ylabel("Right answers")
-    upper.yaxis.set_major_formatter(_percent_axis())
+    upper.yaxis.set_major_formatter(percent_axis())
     edges = np.arange(BINS) / BINS
     lower.bar(edges, diagram.count, width=0.9 / BINS, align="edge", color=theme.muted, alpha=0.55)
     lower.set_ylabel("Images")
     lower.set_xlabel("Confidence of the answer")
-    lower.xaxis.set_major_formatter(_percent_axis())
+    lower.xaxis.set_major_formatter(percent_axis())
     lower.locator_params(axis="y", nbins=3, integer=True)
     return _finished(figure, Lettering([]))
 
@@ -308,7 +306,7 @@ def draw_not_sure(
     first = min(FEWEST_ANSWERS, len(order)) - 1
     steps = np.unique(np.linspace(first, len(order) - 1, 400).astype(np.intp))
     share = answered / len(order)
-    figure, axes = _axes(theme)
+    figure, axes = new_axes(theme)
     low, high = wilson_interval(accuracy[steps] * answered[steps], answered[steps])
     axes.fill_between(share[steps], low, high, color=theme.accent, alpha=0.14, linewidth=0)
     axes.plot(share[steps], accuracy[steps], color=theme.accent, linewidth=1.6, clip_on=False)
@@ -319,8 +317,8 @@ def draw_not_sure(
     axes.set_ylim(max(0.0, float(np.floor(20 * low.min()) / 20)), 1.0)
     axes.set_xlabel("Images answered, the surest first")
     axes.set_ylabel("Right among these answers")
-    axes.xaxis.set_major_formatter(_percent_axis())
-    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.xaxis.set_major_formatter(percent_axis())
+    axes.yaxis.set_major_formatter(percent_axis())
     return _finished(figure, Lettering([]))
 
 
@@ -330,7 +328,7 @@ def draw_per_class_accuracy(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     known.sort(key=lambda item: item[0])
     shown = known[:MOST_BARS]
     lettering = Lettering(name for _, name in shown)
-    figure, axes = _axes(theme, (_SIZE[0] + 0.6, max(2.2, 1.0 + 0.27 * len(shown))))
+    figure, axes = new_axes(theme, (SIZE[0] + 0.6, max(2.2, 1.0 + 0.27 * len(shown))))
     intervals = [metrics.per_class_accuracy_ci[name] or (0.0, 1.0) for _, name in shown]
     rows = range(len(shown))
     axes.barh(rows, [value for value, _ in shown], height=0.56, color=theme.accent, alpha=0.3)
@@ -340,11 +338,11 @@ def draw_per_class_accuracy(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(_percent_axis())
+    axes.xaxis.set_major_formatter(percent_axis())
     axes.set_xlabel(f"Accuracy and its {percent(metrics.confidence)} interval")
     if len(shown) < len(known):
         axes.set_title(
-            f"The {len(shown)} weakest of {len(known):,} classes", loc="left", color=theme.muted, fontsize=_POINTS
+            f"The {len(shown)} weakest of {len(known):,} classes", loc="left", color=theme.muted, fontsize=POINTS
         )
     return _finished(figure, lettering)
 
@@ -360,33 +358,6 @@ def _tinted(rates: NDArray[np.float64], theme: Theme) -> NDArray[np.float64]:
     colour = np.where(np.eye(len(rates), dtype=bool)[..., None], right, wrong)
     strength = np.where(rates > 0, 0.08 + 0.92 * rates, 0.0)[..., None]
     return np.asarray(paper + (colour - paper) * strength)
-
-
-def _axes(theme: Theme, size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=size, layout="constrained", facecolor=theme.paper)
-    axes = figure.subplots()
-    _style(axes, theme)
-    return figure, axes
-
-
-def _style(axes: Axes, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(theme.line)
-    axes.grid(visible=True, color=theme.line, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=theme.muted, labelsize=_POINTS, length=0, which="both", pad=5)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(theme.muted)
-        label.set_fontsize(_POINTS)
-
-
-def _percent_axis() -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda fraction, _: f"{round(100 * fraction, 3):g} %")
 
 
 def _finished(figure: Figure, lettering: Lettering) -> Figure:

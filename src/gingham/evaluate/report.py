@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from gingham.errors import UsageError
-from gingham.evaluate import figures, report_numbers, report_views
+from gingham.evaluate import figures, learning_curves, report_numbers, report_views
 from gingham.evaluate.calibration import reliability
 from gingham.evaluate.report_data import SURE, ReportData, least_sure_hits, worst_mistakes
 from gingham.evaluate.theme import DARK, LIGHT, Theme
@@ -40,7 +40,8 @@ def render_figures(data: ReportData) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        File name to PNG: ``accuracy_against_c.png`` (where C was searched), ``roc.png``,
+        File name to PNG: ``accuracy_against_c.png`` (where C was searched),
+        ``learning_curves.png`` (where the network was trained), ``roc.png``,
         ``confusion_matrix.png``, ``reliability.png``, ``per_class_accuracy.png``, ``not_sure.png`` (from 10 test
         images on).
     """
@@ -107,6 +108,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "numbers": report_numbers.key_numbers(metrics),
         "warnings": list(dict.fromkeys([*metrics.warnings, *data.warnings])),
         "warnings_at_once": report_views.WARNINGS_AT_ONCE,
+        "training": _training(data),
         "unsure": report_numbers.unsure(data, table),
         "classes": report_views.class_rows(metrics),
         "class_rows_at_once": report_views.CLASS_ROWS_AT_ONCE,
@@ -134,6 +136,7 @@ def _context(data: ReportData) -> dict[str, Any]:
 
 _ALT = {
     "accuracy_against_c": "Line: cross-validation accuracy for each value of C, the chosen one marked",
+    "learning_curves": "Lines by epoch: errors of training, validation and test images, learning rate, images a second",
     "roc": "ROC curves: share of a class that is found against share of other images taken for it",
     "confusion_matrix": "Heat map: true against predicted class, for the most confused classes",
     "not_sure": "Line: share of right answers against share of images answered, the surest first",
@@ -159,9 +162,18 @@ def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
         drawings["not_sure"] = lambda theme: figures.draw_not_sure(
             table.confidence, table.correct, data.answer_threshold, theme
         )
+    if data.epochs:
+        drawings["learning_curves"] = lambda theme: learning_curves.draw_learning_curves(data.epochs, theme)
     if data.cv_accuracy:
         drawings["accuracy_against_c"] = lambda theme: figures.draw_accuracy_against_c(data.cv_accuracy, data.c, theme)
     return drawings
+
+
+def _training(data: ReportData) -> str:
+    """Say what the curves of a training say."""
+    held_out = any(epoch.validation_error is not None for epoch in data.epochs)
+    kept = "The validation images are training images that only chose the epoch. " if held_out else ""
+    return kept + " ".join([*data.training_advice, "Training errors are of varied views, while it learned."])
 
 
 def _picture(draw: Callable[[Theme], Figure], alt: str) -> _Picture:

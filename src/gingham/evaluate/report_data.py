@@ -10,7 +10,7 @@ import numpy as np
 
 from gingham.evaluate.metrics import Metrics
 from gingham.evaluate.predictions import PredictionTable
-from gingham.records import Skipped
+from gingham.records import Epoch, Skipped
 
 __all__ = ["ReportData", "images_to_show", "least_sure_hits", "worst_mistakes"]
 
@@ -40,6 +40,10 @@ class ReportData:
         C to mean cross-validation accuracy; empty without a search.
     c : float or None
         The chosen C.
+    epochs : sequence of Epoch
+        Of the network's refinement; empty where it was not trained.
+    training_advice : sequence of str
+        What their curves say.
     thumbnails : mapping of str to bytes
         Path to a small JPEG, of the images that `images_to_show` names.
     images_shown : int
@@ -76,6 +80,8 @@ class ReportData:
     predictions: PredictionTable
     cv_accuracy: Mapping[float, float] = field(default_factory=dict)
     c: float | None = None
+    epochs: Sequence[Epoch] = ()
+    training_advice: Sequence[str] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     images_shown: int = 24
     skipped: Sequence[Skipped] = ()

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-__all__ = ["import_openvino", "openvino_core"]
+__all__ = ["has_bf16", "import_openvino", "openvino_core"]
 
 _TELEMETRY = "openvino_telemetry"
 _one_at_a_time = threading.Lock()
@@ -38,6 +38,11 @@ def openvino_core() -> Any:
     """
     with _one_at_a_time:
         return _core()
+
+
+def has_bf16() -> bool:
+    """Tell whether the processor computes in bf16."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @functools.cache

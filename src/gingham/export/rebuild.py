@@ -70,7 +70,7 @@ def read_head(model: ModelProto, info: ModelInfo) -> LinearHead:
         normalize=scores.input[0] == "head.unit",
         calibration_scale=float(arrays["scale"]),
         calibration_offsets=arrays["offsets"].astype(np.float64),
-        c=float("nan"),
+        c=None,
         cv_accuracy={},
         threshold=info.threshold,
         coverage=None,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import ConfigError, DataError
-from gingham.executors import openvino_core, usable_cpus, withheld_cpus
+from gingham.executors import has_bf16, openvino_core, usable_cpus, withheld_cpus
 from gingham.export.checks import refuse_other_shapes
 from gingham.export.model_file import ModelInfo
 
@@ -62,10 +62,10 @@ class Runtime:
 
     def __init__(self, model: bytes, info: ModelInfo, precision: str = "auto") -> None:
         core = openvino_core()
-        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bf16" and not has_bf16:
+        bf16 = has_bf16()
+        if precision == "bf16" and not bf16:
             raise ConfigError("The precision is bf16, which this processor does not have. Allowed here: auto, f32.")
-        as_trained = "bf16" if has_bf16 and info.trained_in != "f32" else "f32"
+        as_trained = "bf16" if bf16 and info.trained_in != "f32" else "f32"
         self.precision = as_trained if precision == "auto" else precision
         hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self.precision}
         if withheld_cpus():

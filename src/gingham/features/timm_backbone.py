@@ -11,7 +11,7 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor, nn
 
-__all__ = ["TimmBackbone", "load_timm_backbone", "require_timm"]
+__all__ = ["TimmBackbone", "converted_once", "load_timm_backbone", "require_timm"]
 
 _FORMAT = 1
 _SHOWN = 3
@@ -52,18 +52,9 @@ class TimmBackbone(Backbone):
 
     def onnx_model(self, resolution: int) -> ModelProto:
         """Convert the network, or take it from the folder; see `Backbone.onnx_model`."""
-        import onnx
-
         check_resolution(resolution)
         stem = f"{self.name}-{self.weights.sha256[:16]}-{resolution}"
-        if self._directory is not None:
-            data = _read_checked(self._directory, stem)
-            if data is not None:
-                return onnx.load_model_from_string(data)
-        data = self._convert(resolution)
-        if self._directory is not None:
-            _write_checked(self._directory, stem, data)
-        return onnx.load_model_from_string(data)
+        return converted_once(self._directory, stem, lambda: self.torch_module(resolution), resolution, self.weights)
 
     def torch_module(self, resolution: int) -> nn.Module:
         """Make the network and fill it; see `Backbone.torch_module`."""
@@ -73,11 +64,34 @@ class TimmBackbone(Backbone):
         _fill(network, _read_tensors(Path(self.weights.source)), Path(self.weights.source), self.name)
         return network
 
-    def _convert(self, resolution: int) -> bytes:
-        from gingham.features.pixel_input import convert_to_onnx
 
-        network = self.torch_module(resolution)
-        return convert_to_onnx(network, resolution, self.weights.mean, self.weights.std)
+def converted_once(
+    directory: Path | None, stem: str, network: Callable[[], nn.Module], resolution: int, weights: Weights
+) -> ModelProto:
+    """Return a network as ONNX, from a folder where it was converted before.
+
+    Parameters
+    ----------
+    directory : Path, optional
+        By default it is converted anew.
+    stem : str
+        Its name there; different networks have different ones.
+    network : callable
+        Returns the module: float32 (N, 3, S, S), normalized → (N, n_features).
+    resolution : int
+    weights : Weights
+        Mean and std belong to the graph.
+    """
+    import onnx
+
+    from gingham.features.pixel_input import convert_to_onnx
+
+    data = _read_checked(directory, stem) if directory is not None else None
+    if data is None:
+        data = convert_to_onnx(network(), resolution, weights.mean, weights.std)
+        if directory is not None:
+            _write_checked(directory, stem, data)
+    return onnx.load_model_from_string(data)
 
 
 def load_timm_backbone(name: str, weights: Path | None, directory: Path | None) -> TimmBackbone:

@@ -41,6 +41,8 @@ class ProjectFolder:
         self.features = self.state / "features"
         self.backbones = self.state / "backbones"
         self.heads = self.state / "heads"
+        self.refined = self.state / "refined"
+        self.activations = self.state / "activations"
         self.staging = self.state / "staging"
         self.run_index = self.state / "runs.sqlite"
 

@@ -16,7 +16,17 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gingham.tracking.masking import MASK, is_secret_name, mask_secrets
 
-__all__ = ["RUN_ID", "DatasetBlock", "FeaturizeBlock", "RunRecord", "SkippedEntry", "SvmBlock", "masked_parameters"]
+__all__ = [
+    "RUN_ID",
+    "DatasetBlock",
+    "EpochBlock",
+    "FeaturizeBlock",
+    "RefinementBlock",
+    "RunRecord",
+    "SkippedEntry",
+    "SvmBlock",
+    "masked_parameters",
+]
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -106,6 +116,59 @@ class SvmBlock(_Block):
     coverage: float | None = None
 
 
+class EpochBlock(_Block):
+    """One epoch of a refinement, as :class:`gingham.records.Epoch`."""
+
+    epoch: int = Field(ge=1)
+    train_loss: float | None
+    train_error: float
+    validation_loss: float | None
+    validation_error: float | None
+    test_error: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+
+class RefinementBlock(_Block):
+    """How the network was refined.
+
+    Parameters
+    ----------
+    depth : str
+        What was trained, such as ``last-3-stages``.
+    device, precision : str
+    train, validation : int
+        Images that it was trained on, and those that only chose the epoch and calibrated.
+    trained_parameters, parameters : int
+        Numbers that were trained, of all.
+    epochs : tuple of EpochBlock
+    kept_epoch : int
+        Whose weights were kept.
+    stopped : {"", "patience", "interrupted"}
+        Why it ended early.
+    held_out_accuracy, threshold, coverage : float or None
+        On the validation part; the latter two as in `SvmBlock`.
+    diagnosis : tuple of str
+        What the curves say, in words.
+    """
+
+    depth: str
+    device: str
+    precision: str
+    train: int = Field(ge=0)
+    validation: int = Field(ge=0)
+    trained_parameters: int = Field(ge=0)
+    parameters: int = Field(ge=0)
+    epochs: tuple[EpochBlock, ...]
+    kept_epoch: int = Field(ge=1)
+    stopped: str = ""
+    held_out_accuracy: float | None = None
+    threshold: float | None = None
+    coverage: float | None = None
+    diagnosis: tuple[str, ...] = ()
+
+
 class FeaturizeBlock(_Block):
     """How the features came about; ``images_per_second`` is None where all came from the cache."""
 
@@ -141,6 +204,9 @@ class RunRecord(_Block):
     metrics : dict
         The metrics of the test set, JSON values; empty for a failed run.
     svm : SvmBlock or None
+        None for the last layer of a network.
+    refinement : RefinementBlock or None
+        None for a network that was not trained.
     seconds : dict
         Step to wall-clock seconds; ``total`` among them.
     featurize : FeaturizeBlock or None
@@ -177,6 +243,7 @@ class RunRecord(_Block):
     dataset: DatasetBlock
     metrics: dict[str, Any] = {}
     svm: SvmBlock | None = None
+    refinement: RefinementBlock | None = None
     seconds: dict[str, float] = {}
     featurize: FeaturizeBlock | None = None
     report: str | None = None

@@ -14,6 +14,7 @@ from gingham.workflow.results import (
     ExportResult,
     FeaturesResult,
     InitResult,
+    RefineResult,
     RunList,
     RunResult,
     SampleResult,
@@ -22,7 +23,7 @@ from gingham.workflow.results import (
 )
 from gingham.workflow.run import run
 from gingham.workflow.setup import init, sample
-from gingham.workflow.stages import evaluate, featurize, split, train
+from gingham.workflow.stages import evaluate, featurize, refine, split, train
 from gingham.workflow.steps import Progress
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "FeaturesResult",
     "InitResult",
     "Progress",
+    "RefineResult",
     "RunList",
     "RunResult",
     "SampleResult",
@@ -45,6 +47,7 @@ __all__ = [
     "export",
     "featurize",
     "init",
+    "refine",
     "run",
     "runs",
     "sample",

@@ -22,6 +22,7 @@ __all__ = [
     "ExportResult",
     "FeaturesResult",
     "InitResult",
+    "RefineResult",
     "RunList",
     "RunResult",
     "SampleResult",
@@ -170,29 +171,66 @@ class TrainResult:
 
     Parameters
     ----------
-    c : float
-        Chosen by cross-validation inside the training set.
+    c : float or None
+        Chosen inside the training set, by cross-validation, or on the validation part; None of a network.
     cv_accuracy : mapping of float to float
-        Mean accuracy over the folds for each C that was tried.
+        Mean accuracy, over the folds or on that part, for each C that was tried.
+    refinement : mapping or None
+        How the network was refined; as in `RefineResult`.
     threshold, coverage : float or None
         Below this probability the answer is "not sure", and the share of training images above it, out of fold.
     """
 
     dataset: DatasetSummary
-    c: float
+    c: float | None
     cv_accuracy: Mapping[float, float]
     threshold: float | None
     coverage: float | None
+    refinement: Mapping[str, Any] | None
     seconds: Mapping[str, float]
 
-    def block(self) -> dict[str, Any]:
+    def block(self) -> dict[str, Any] | None:
         """Return the ``svm`` object of ``gingham run --json``."""
+        if self.c is None:
+            return None
         accuracy = {str(float(c)): value for c, value in self.cv_accuracy.items()}
         return {"c": self.c, "cv_accuracy": accuracy, "threshold": self.threshold, "coverage": self.coverage}
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""
-        return {"dataset": self.dataset.to_json(), "svm": self.block(), "seconds": dict(self.seconds)}
+        blocks = {"svm": self.block(), "refinement": self.refinement}
+        return {"dataset": self.dataset.to_json(), **blocks, "seconds": dict(self.seconds)}
+
+
+@dataclass(frozen=True)
+class RefineResult:
+    """The network that was refined.
+
+    Parameters
+    ----------
+    refinement : mapping
+        The ``refinement`` object of ``gingham run --json``.
+    weights : Path
+        The network without its last layer, safetensors under timm's names: weights for ``features.backbone_weights``.
+    """
+
+    dataset: DatasetSummary
+    backbone: str
+    resolution: int
+    refinement: Mapping[str, Any]
+    weights: Path
+    seconds: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object."""
+        return {
+            "dataset": self.dataset.to_json(),
+            "backbone": self.backbone,
+            "resolution": self.resolution,
+            "refinement": dict(self.refinement),
+            "weights": str(self.weights),
+            "seconds": dict(self.seconds),
+        }
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gingham.tracking import RunRecord, masked_parameters, mirror_run
 from gingham.workflow.doctor import installed_versions
 from gingham.workflow.history import store
 from gingham.workflow.parity import check_run
+from gingham.workflow.refinement import epochs_of, refinement_block
 from gingham.workflow.results import DatasetSummary, RunResult
 from gingham.workflow.stages import features_result, train_result
 from gingham.workflow.steps import Progress, Steps
@@ -78,7 +79,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     metrics = steps.metrics
     summary = steps.summary()
     warnings = (*summary.warnings, *_transfer(steps))
-    featurized, trained = features_result(steps).block(), train_result(steps).block()
+    featurized, trained = features_result(steps).block(), train_result(steps)
     progress = steps.progress("report") or (lambda _done, _total: None)
     with steps.timed("report"):
         progress(0, 2)
@@ -99,16 +100,24 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         resolution=steps.config.features.resolution,
         dataset={name: dataset[name] for name in RECORDED},
         metrics=metrics.model_dump(mode="json"),
-        svm=trained,
+        svm=trained.block(),
+        refinement=trained.refinement,
         seconds=steps.total_seconds(),
         featurize=featurized,
         report=f"runs/{run_id}/report.html",
         model=f"runs/{run_id}/model.onnx",
         parameters=steps.config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name},
-        fingerprints=dict(fingerprints),
+        fingerprints=_of_what_was_made(steps, fingerprints),
         versions=installed_versions(),
         warnings=(*warnings, *metrics.warnings),
     )
+
+
+def _of_what_was_made(steps: Steps, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprints of a run; a refinement that was stopped by hand is not what was asked for."""
+    if steps.config.classifier == "svm" or steps.refined.about["stopped"] != "interrupted":
+        return dict(fingerprints)
+    return {**fingerprints, "parameters": f"{fingerprints['parameters']}-{steps.refined.about['kept_epoch']}"}
 
 
 RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "split", "skipped",
@@ -124,7 +133,7 @@ def _transfer(steps: Steps) -> tuple[str, ...]:
         steps.metrics,
         probabilities.max(axis=1),
         probabilities.argmax(axis=1) == steps.labels[test],
-        cv_accuracy=head.cv_accuracy[head.c],
+        held_out_accuracy=head.held_out_accuracy,
         threshold=head.threshold,
         wanted_precision=steps.config.evaluation.wanted_precision,
     )
@@ -148,7 +157,7 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
         run_id=run_id,
         fingerprint=summary.fingerprint,
         weights_sha256=weights.sha256,
-        weights_licence=weights.licence,
+        weights_licence=steps.pretrained.weights.licence,
         metrics=steps.metrics.model_dump(mode="json", exclude={"confusion_matrix", "train_counts", "warnings"}),
         trained_in="bf16" if steps.featurized.engine.endswith("bf16") else "f32",
         versions=installed_versions(),
@@ -197,6 +206,8 @@ def _write_report(
         n_images=summary.images,
         metrics=steps.metrics,
         predictions=table,
+        epochs=() if config.classifier == "svm" else epochs_of(steps),
+        training_advice=() if config.classifier == "svm" else refinement_block(steps)["diagnosis"],
         cv_accuracy=steps.head.cv_accuracy,
         c=steps.head.c,
         thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images, steps.head.threshold)),

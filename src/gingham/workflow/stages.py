@@ -1,4 +1,4 @@
-"""The verbs that stop part of the way: split, featurize, train, evaluate."""
+"""The verbs that stop part of the way: split, refine, featurize, train, evaluate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from gingham.errors import UsageError
 from gingham.project import ProjectFolder
 from gingham.project.files import refuse_unwritable, user_path, whole_file
 from gingham.records import display_path
-from gingham.workflow.results import EvaluateResult, FeaturesResult, SplitResult, TrainResult
+from gingham.workflow.refinement import refinement_block
+from gingham.workflow.results import EvaluateResult, FeaturesResult, RefineResult, SplitResult, TrainResult
 from gingham.workflow.steps import Progress, Steps
 
-__all__ = ["evaluate", "features_result", "featurize", "split", "train", "train_result"]
+__all__ = ["evaluate", "features_result", "featurize", "refine", "split", "train", "train_result"]
 
 StrPath = str | os.PathLike[str]
 
@@ -98,6 +99,33 @@ def features_result(steps: Steps, output: Path | None = None) -> FeaturesResult:
     )
 
 
+def refine(folder: ProjectFolder, config: Config, images: StrPath | None, progress: Progress | None) -> RefineResult:
+    """Train the network itself on the training images, for ``classifier`` dnn and svm-refined.
+
+    Raises
+    ------
+    ConfigError
+        If a setting does not fit the backbone or the machine, or the training diverges.
+    DataError
+        If the images cannot be used.
+    UnavailableError
+        If torch, weights, memory or room on the disk are missing.
+    """
+    if config.classifier == "svm":
+        config = config.model_copy(update={"classifier": "dnn"})
+    with folder.lock("refine"):
+        steps = Steps(folder, config, images, progress)
+        made = steps.refined
+        return RefineResult(
+            dataset=steps.summary(),
+            backbone=config.features.backbone,
+            resolution=config.features.resolution,
+            refinement=refinement_block(steps),
+            weights=Path(made.backbone.weights.source),
+            seconds=steps.total_seconds(),
+        )
+
+
 def train(folder: ProjectFolder, config: Config, images: StrPath | None, progress: Progress | None) -> TrainResult:
     """Train the classifier on the training images; their cross-validation chooses C.
 
@@ -121,6 +149,7 @@ def train_result(steps: Steps) -> TrainResult:
         cv_accuracy=dict(head.cv_accuracy),
         threshold=head.threshold,
         coverage=head.coverage,
+        refinement=None if steps.config.classifier == "svm" else refinement_block(steps, head),
         seconds=steps.total_seconds(),
     )
 

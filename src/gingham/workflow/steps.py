@@ -5,8 +5,6 @@ The steps compute; this module lays what they made where the next call, or the n
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections import Counter
@@ -37,6 +35,7 @@ from gingham.curate.scan import Dataset, scan
 from gingham.errors import DataError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder, write_whole
+from gingham.project.digests import digest, file_digest
 from gingham.project.files import user_path
 from gingham.records import ImageFile, InputRecipe, display_path
 from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
     from gingham.evaluate.metrics import Metrics
     from gingham.features import Backbone, FeaturizeResult
+    from gingham.workflow.refinement import RefinedNetwork
 
 __all__ = ["Progress", "Steps"]
 
@@ -92,6 +92,11 @@ class Steps:
     def total_seconds(self) -> dict[str, float]:
         """Return the seconds of every step so far, and those since the call began as ``total``."""
         return self.seconds | {"total": round(time.perf_counter() - self._began, 3)}
+
+    def say(self, line: str) -> None:
+        """Pass a line on, if whoever shows the progress has a way to show lines."""
+        if show := getattr(self._progress, "say", None):
+            show(line)
 
     def progress(self, step: str) -> Callable[[int, int], None] | None:
         """Return what a step calls with the numbers done and in all."""
@@ -189,7 +194,7 @@ class Steps:
                 skipped = [item.path for item in self.dataset.skipped]
                 dedicated = read(source, [file.path for file in self.files], skipped=skipped)
             # Not the dataset's name: an image that is moved, its folder renamed, stays on its side.
-            key = _digest([self.config.seed, settings.model_dump(exclude={"file", "test_files"})])
+            key = digest([self.config.seed, settings.model_dump(exclude={"file", "test_files"})])
             split = make_split(
                 self.files,
                 groups,
@@ -209,9 +214,13 @@ class Steps:
     def sides(self) -> np.ndarray[Any, np.dtype[np.str_]]:
         """The side of every file: train, test or none; none also where a file was lost since it was listed."""
         sides = np.array(self.split.sides, dtype=np.str_)
-        if "featurized" in self.__dict__:
-            sides[~self.featurized.ok] = "none"
+        for made in self._made():
+            sides[~made.ok] = "none"
         return sides
+
+    def _made(self) -> list[FeaturizeResult]:
+        """Return the features that were computed so far."""
+        return [self.__dict__[name] for name in ("untrained", "featurized") if name in self.__dict__]
 
     def rows(self, side: str) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Return the positions of the files on one side, intp [n]."""
@@ -221,7 +230,7 @@ class Steps:
         """Return the dataset and its split in numbers."""
         rows = {side: self.rows(side) for side in ("train", "test")}
         per_class = {side: np.bincount(self.labels[rows[side]], minlength=len(self.classes)) for side in rows}
-        lost = self.featurized.skipped if "featurized" in self.__dict__ else ()
+        lost = dict.fromkeys(item for made in self._made() for item in made.skipped)
         return DatasetSummary(
             name=self.name,
             images=len(rows["train"]) + len(rows["test"]),
@@ -253,22 +262,25 @@ class Steps:
         group_csv = self.config.splits.group_csv
         steering = [self.split_file, self.folder.dataset(group_csv) if group_csv else None]
         weights = self.config.features.backbone_weights
-        given = _file_digest(self.folder.dataset(weights)) if weights else ""
-        parameters = self.config.model_dump(exclude={"tracking", "service", "executor", "dataset"})
+        given = file_digest(self.folder.dataset(weights)) if weights else ""
+        left_out = {"tracking", "service", "executor", "dataset"}
+        if self.config.classifier == "svm":
+            left_out |= {"refinement"}
+        parameters = self.config.model_dump(exclude=left_out)
         return {
-            "parameters": _digest([version, self.name, parameters, given]),
-            "data": _digest(
+            "parameters": digest([version, self.name, parameters, given]),
+            "data": digest(
                 [
                     self.classes,
                     files,
                     skipped,
-                    [(self.folder.name_of(path), _file_digest(path)) for path in steering if path],
+                    [(self.folder.name_of(path), file_digest(path)) for path in steering if path],
                 ]
             ),
         }
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def pretrained(self) -> Backbone:
         """The pretrained network."""
         from gingham.features import load_backbone
 
@@ -277,21 +289,46 @@ class Steps:
         return load_backbone(settings.backbone, weights=weights, directory=self.folder.backbones)
 
     @cached_property
+    def refined(self) -> RefinedNetwork:
+        """The network trained on the training images; read back where nothing that it depends on has changed."""
+        from gingham.workflow.refinement import refined_network
+
+        return refined_network(self)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network whose features are classified: the pretrained one, or the refined one."""
+        return self.pretrained if self.config.classifier == "svm" else self.refined.backbone
+
+    @cached_property
     def recipe(self) -> InputRecipe:
         """How an image becomes the backbone's input."""
-        return self.backbone.recipe(self.config.features.resolution, self.config.preprocess.fit)
+        return self.pretrained.recipe(self.config.features.resolution, self.config.preprocess.fit)
 
     @cached_property
     def featurized(self) -> FeaturizeResult:
         """The features of every file, float32 [n_files, n_features]; NaN where a file was lost since it was listed."""
+        return self.untrained if self.config.classifier == "svm" else self._featurize(self.backbone)
+
+    @cached_property
+    def untrained(self) -> FeaturizeResult:
+        """The features of every file by the pretrained network."""
+        return self._featurize(self.pretrained)
+
+    @property
+    def items(self) -> list[tuple[str, str]]:
+        """Content and path of every file."""
+        return [(file.content, file.path) for file in self.files]
+
+    def _featurize(self, backbone: Backbone) -> FeaturizeResult:
         from gingham.features import featurize_dataset
 
         _ = self.split  # a list or a rule that does not fit the images is refused before the long work
         with self.timed("featurize"):
             return featurize_dataset(
-                [(file.content, file.path) for file in self.files],
+                self.items,
                 root=self.root,
-                backbone=self.backbone,
+                backbone=backbone,
                 recipe=self.recipe,
                 engine=self.config.features.engine,
                 precision=self.config.features.precision,
@@ -303,15 +340,26 @@ class Steps:
     @cached_property
     def head(self) -> LinearHead:
         """The classifier on the features; read back where nothing that it depends on has changed."""
+        if self.config.classifier == "svm":
+            return self.linear
+        from gingham.workflow.refinement import head_on_refined
+
+        features = self.featurized.features
+        with self.timed("train"):
+            return head_on_refined(self, features)
+
+    @cached_property
+    def linear(self) -> LinearHead:
+        """The SVM on the pretrained network's features."""
         from gingham.classifiers import LinearHead, fit_head
 
-        features, settings = self.featurized, self.config.svm
+        features, settings = self.untrained, self.config.svm
         rows = self.rows("train")
         labels = self.labels[rows]
         with self.timed("train"):
             content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
             parameters = [settings.model_dump(), self.config.evaluation.wanted_precision, self.config.seed]
-            key = _digest([__version__, features.key, content, parameters, self.classes])
+            key = digest([__version__, features.key, content, parameters, self.classes])
             file = self.folder.heads / f"{key}.safetensors"
             if (head := LinearHead.read(file)) is None:
                 head = fit_head(
@@ -362,16 +410,3 @@ def _locate(folder: ProjectFolder, images: str | os.PathLike[str], given: bool) 
     here = user_path(images).absolute()
     inside = folder.dataset(images)
     return Path(os.path.normpath(here)) if given and (here.exists() or not inside.exists()) else inside
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()
-    except OSError:
-        return "missing"

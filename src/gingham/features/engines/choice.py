@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gingham.errors import ConfigError, UnavailableError, did_you_mean
-from gingham.executors import openvino_core
+from gingham.executors import has_bf16
 from gingham.features.backbones import Backbone
 from gingham.features.engines.base import Engine
 
@@ -135,7 +135,7 @@ def _gpu() -> Literal["cuda", "mps"] | None:
 
 
 def _plan_openvino(precision: str, reason: str) -> EnginePlan:
-    has = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has = has_bf16()
     if precision == "bf16" and not has:
         raise ConfigError(_no_bf16("this processor"))
     if precision == "f32":

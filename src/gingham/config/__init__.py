@@ -1,0 +1,34 @@
+"""Parameters: what they are (`tables`), where they come from (`loading`), how they are told (`describing`)."""
+
+from gingham.config.describing import Parameter, explain, explain_unknown, parameters, to_toml
+from gingham.config.loading import CONFIG_NAME, load_config
+from gingham.config.tables import (
+    Config,
+    Evaluation,
+    Features,
+    Preprocess,
+    Refinement,
+    Service,
+    Splits,
+    Svm,
+    Tracking,
+)
+
+__all__ = [
+    "CONFIG_NAME",
+    "Config",
+    "Evaluation",
+    "Features",
+    "Parameter",
+    "Preprocess",
+    "Refinement",
+    "Service",
+    "Splits",
+    "Svm",
+    "Tracking",
+    "explain",
+    "explain_unknown",
+    "load_config",
+    "parameters",
+    "to_toml",
+]

@@ -1,0 +1,118 @@
+"""Parameters from ``gingham.toml``, then ``GINGHAM_*`` variables, then flags or keyword arguments; the later wins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gingham.config.describing import dotted_name, explain
+from gingham.config.tables import Config, Splits
+from gingham.errors import ConfigError
+
+__all__ = ["CONFIG_NAME", "load_config"]
+
+CONFIG_NAME = "gingham.toml"
+ENVIRONMENT_PREFIX = "GINGHAM_"
+NOT_PARAMETERS = frozenset({"GINGHAM_TEST_DATA", "GINGHAM_TEST_STRICT"})  # read by the test suite
+
+
+def load_config(
+    file: Path, environment: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """Merge file, environment and overrides into a checked configuration.
+
+    Parameters
+    ----------
+    file : Path
+        ``gingham.toml``; need not exist.
+    environment : mapping of str to str, optional
+        ``GINGHAM_SVM__FOLDS=3`` sets ``svm.folds``. Variables that do not start with ``GINGHAM_`` are ignored.
+    overrides : mapping, optional
+        Nested (``{"svm": {"folds": 3}}``) or dotted (``{"svm.folds": 3}``).
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key, naming the nearest known one; for a value that is not allowed; for broken TOML.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    sources = [
+        (str(file), _read_toml(file)),
+        ("the environment", _from_environment(environment or {})),
+        ("the command", overrides or {}),
+    ]
+    for origin, layer in sources:
+        for name, value in _flatten(layer):
+            values[name] = value
+            origins[name] = origin
+    try:
+        config = Config.model_validate(_nest(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = dotted_name(first)
+        origin = next((origins[n] for n in origins if n == name or n.startswith(f"{name}.")), "")
+        raise ConfigError(explain(first) + (f" It came from {origin}." if origin else "")) from None
+    _refuse_contradictions(config.splits)
+    return config
+
+
+def _refuse_contradictions(splits: Splits) -> None:
+    """Refuse settings of which one would silently have no effect; only file, environment and flags together show it."""
+    if splits.file and splits.test_files:
+        raise ConfigError("Give `splits.file` or `splits.test_files`, not both.")
+    if splits.group_by == "csv" and not splits.group_csv:
+        raise ConfigError("`splits.group_by` is csv, but which file? Type: --splits.group_csv groups.csv")
+    given = {"folder": splits.group_level != 1, "regex": splits.group_regex, "csv": splits.group_csv}
+    names = {"folder": "group_level", "regex": "group_regex", "csv": "group_csv"}
+    for kind, name in names.items():
+        if given[kind] and splits.group_by != kind:
+            raise ConfigError(
+                f'`splits.{name}` has no effect while `splits.group_by` is "{splits.group_by}". '
+                f"Type: --splits.group_by {kind}"
+            )
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}. `gingham init` writes a correct one.") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."): value
+        for name, value in sorted(environment.items())
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_PARAMETERS
+    }
+
+
+def _flatten(layer: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in layer.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *tables, key = name.split(".")
+        inner = nested
+        for table in tables:
+            child = inner.setdefault(table, {})
+            if not isinstance(child, dict):
+                raise ConfigError(f"`{table}` is a value, not a table, so `{name}` cannot be set.")
+            inner = child
+        inner[key] = value
+    return nested

@@ -1,0 +1,426 @@
+"""The training loop: the same on a CPU and on a GPU, resumed after any step as if it had not been interrupted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from gingham.config import Refinement
+from gingham.errors import ConfigError, DataError, UnavailableError
+from gingham.records import Epoch
+from gingham.refine.batches import blend, class_weights, epoch_rows
+from gingham.refine.checkpoint import Progress, read_checkpoint, write_checkpoint
+from gingham.refine.classifier import Average, Classifier, parameter_groups
+from gingham.refine.interruption import Interruption
+from gingham.refine.schedule import rate_at
+from gingham.refine.sources import Source
+
+__all__ = ["Parts", "Training"]
+
+Rows = NDArray[np.intp]
+
+_TEST_BATCH = 32
+_TESTING_SHARE = 0.2  # of the time of an epoch that curves of the test images may cost
+_FORWARD_SHARE = 1 / 3  # of the time of training an image
+_CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which files are for what.
+
+    Parameters
+    ----------
+    train, validation, test : intp array
+        Positions among the files. The test images are only looked at.
+    labels : int64 array of shape (n_files,)
+    n_classes : int
+    """
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    labels: NDArray[np.int64]
+    n_classes: int
+
+
+class _NotedError(Exception):
+    """A signal was noted, in work that can simply be dropped."""
+
+
+class Training:
+    """One refinement.
+
+    Parameters
+    ----------
+    model : Classifier
+        On its device.
+    source : Source
+    parts : Parts
+    settings : Refinement
+    seed : int
+    device : {"cpu", "cuda", "mps"}
+    precision : {"bf16", "f16", "f32"}
+    file : Path
+        The checkpoint.
+    report : callable of (name, done, total)
+        Told the steps of the training as ``refine``, and images on their way through the fixed part as ``activations``.
+    say : callable of str
+        Told a line now and then.
+
+    Attributes
+    ----------
+    stopped : {"", "patience", "interrupted"}
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        source: Source,
+        parts: Parts,
+        settings: Refinement,
+        *,
+        seed: int,
+        device: str,
+        precision: str,
+        file: Path,
+        report: Callable[[str, int, int], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.model, self.source, self.parts, self.settings = model, source, parts, settings
+        self.seed, self.device, self.precision, self.file = seed, device, precision, file
+        self.report, self.say = report, say
+        self.stopped = ""
+        self.kept_epoch = 0
+        self.interruption = Interruption()
+        self.parameters = list(model.parameters())
+        self.optimizer = self._optimizer()
+        self.average = Average(self.parameters, settings.ema)
+        self.progress = Progress()
+        self.best: list[Tensor] = []
+        self.scaler = torch.amp.GradScaler(device, enabled=precision == "f16")
+        self.chunk = settings.batch_size
+        weights = class_weights(parts.labels[parts.train], parts.n_classes) if settings.balance == "weights" else None
+        self.weights = None if weights is None else torch.from_numpy(weights).to(device)
+        self.labels = torch.from_numpy(parts.labels).to(device)
+        n = len(epoch_rows(parts.train, parts.labels, settings, seed, 0))
+        self.size = settings.batch_size * settings.accumulate
+        self.steps = max(1, n // self.size)
+        looks = len(parts.test) * _FORWARD_SHARE / max(1, n) / _TESTING_SHARE
+        self.look_every = max(1, math.ceil(looks))
+
+    def run(self) -> None:
+        """Train to the end, from the checkpoint where there is one.
+
+        Raises
+        ------
+        ConfigError
+            If the loss is no number any more.
+        DataError
+            If no training image can be read any more.
+        UnavailableError
+            If the memory does not suffice for one image.
+        KeyboardInterrupt
+            If it is to end before anything was learned, or by SIGTERM; the checkpoint is written.
+        """
+        self._resume()
+        settings = self.settings
+        with Interruption() as interruption:
+            self.interruption = interruption
+            while self.progress.epoch < settings.epochs and not self.stopped:
+                with suppress(_NotedError):
+                    self._epoch(interruption)
+                if interruption.signal is not None:
+                    self._save()
+                    if not interruption.by_ctrl_c or not self.progress.epochs:
+                        raise KeyboardInterrupt
+                    self.stopped = "interrupted"
+                elif self._out_of_patience():
+                    self.stopped = "patience"
+        self._keep_the_right_epoch()
+
+    def _resume(self) -> None:
+        found = read_checkpoint(self.file)
+        if found is None:
+            return
+        progress, tensors = found
+        state = self._state()
+        with torch.no_grad():
+            for name, tensor in state.items():
+                tensor.copy_(tensors[name])
+        self.best = [tensors[f"best.{i}"] for i in range(len(self.parameters)) if f"best.{i}" in tensors]
+        self.progress = progress
+        if progress.step or progress.epoch:
+            self.say(f"Going on in epoch {progress.epoch + 1} of {self.settings.epochs}.")
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return every tensor that changes, by name; to be read and written in place."""
+        state = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        state |= {f"average.{i}": value for i, value in enumerate(self.average.values)}
+        for i, parameter in enumerate(self.parameters):
+            state |= {f"optimizer.{i}.{name}": value for name, value in self.optimizer.state[parameter].items()}
+        return state
+
+    def _save(self) -> None:
+        best = {f"best.{i}": tensor for i, tensor in enumerate(self.best)}
+        write_checkpoint(self.file, self.progress, self._state() | best)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """Make the optimizer, its moments there from the beginning, so that a checkpoint always has the same form."""
+        settings, groups = self.settings, parameter_groups(self.model, self.settings)
+        fused = {"fused": True} if self.device in ("cpu", "cuda") else {}
+        if settings.optimizer == "sgd":
+            made: torch.optim.Optimizer = torch.optim.SGD(
+                groups, lr=0.0, momentum=settings.momentum, nesterov=settings.momentum > 0, **fused
+            )
+            for parameter in self.parameters:
+                if settings.momentum:
+                    made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+            return made
+        made = torch.optim.AdamW(groups, lr=0.0, betas=(settings.momentum, 0.999), **fused)
+        for parameter in self.parameters:
+            made.state[parameter] = {
+                "step": torch.zeros((), device=self.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+        return made
+
+    def _epoch(self, interruption: Interruption) -> None:
+        progress, settings = self.progress, self.settings
+        began = time.perf_counter()
+        view = progress.epoch % settings.views if settings.augment != "none" else 0
+        self.source.prepare(view, self._report_activations)
+        order = epoch_rows(self.parts.train, self.parts.labels, settings, self.seed, progress.epoch)
+        started = saved = time.perf_counter()
+        self.model.train()
+        for step, (inputs, rows) in enumerate(self._batches(view, order)):
+            if step < progress.step:  # an earlier process did it
+                continue
+            self._step(inputs, rows)
+            progress.step += 1
+            progress.images += len(rows)
+            self.report("refine", progress.epoch * self.steps + progress.step, settings.epochs * self.steps)
+            if interruption.signal is not None:
+                progress.seconds += time.perf_counter() - started
+                return
+            if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
+                self._save()
+                saved = time.perf_counter()
+        progress.seconds += time.perf_counter() - started
+        if not progress.images:
+            raise DataError("No training image can be read any more. Look where the folder is, and run again.")
+        self._end_of_epoch(began)
+
+    def _report_activations(self, done: int, total: int) -> None:
+        if self.interruption.signal is not None:
+            raise _NotedError
+        self.report("activations", done, total)
+
+    def _batches(self, view: int, order: Rows) -> Iterator[tuple[Tensor, Rows]]:
+        """Yield an epoch's batches on the device; a last one that is not full is left out, where it is not the only."""
+        for count, (inputs, rows) in enumerate(self.source.batches(view, order, self.size)):
+            if len(rows) < self.size and count:
+                return
+            yield self._on_device(inputs), rows
+
+    def estimate(self) -> str:
+        """Say how long it will take, by trying; nothing is changed by it.
+
+        Raises
+        ------
+        DataError
+            If no training image can be read.
+        """
+        began = time.perf_counter()
+        self.source.prepare(0, self._report_activations)
+        each_view = time.perf_counter() - began
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        for inputs, rows in self._batches(0, self.parts.train[: self.size]):
+            self.model.train()
+            labels = self.labels[rows]
+            self._gradients(inputs, labels, labels, 1.0)  # the first one also sets things up
+            began = time.perf_counter()
+            self._gradients(inputs, labels, labels, 1.0)
+            rate = len(rows) / (time.perf_counter() - began)
+            self.optimizer.zero_grad(set_to_none=True)
+            with torch.no_grad():
+                torch._foreach_copy_(list(self.model.buffers()), buffers)
+            left = self.settings.epochs - (read_checkpoint(self.file) or (Progress(), {}))[0].epoch
+            views = 0 if each_view < 1 else max(0, min(self.settings.views, left) - 1)
+            seconds = left * self.steps * self.size / rate * (1 + _TESTING_SHARE / 2) + views * each_view
+            images = self.steps * self.size
+            return f"About {_time_in_words(seconds)}: {left} epochs of {images:,} images, {rate:,.0f} images/s."
+        raise DataError("No training image can be read any more. Look where the folder is, and run again.")
+
+    def _on_device(self, inputs: Tensor) -> Tensor:
+        if self.device == "cuda":
+            inputs = inputs.pin_memory().to(self.device, non_blocking=True)
+        else:
+            inputs = inputs.to(self.device)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return self.model.normalized(inputs)
+
+    def _step(self, inputs: Tensor, rows: Rows) -> None:
+        progress, settings = self.progress, self.settings
+        done = progress.epoch * self.steps + progress.step
+        rng = np.random.default_rng([self.seed, 1, done])
+        torch.manual_seed(int(rng.integers(2**62)))
+        blended, partner, share = blend(inputs, settings, rng)
+        labels = self.labels[rows]
+        others = labels[torch.from_numpy(partner).to(labels.device)]
+        rate = rate_at(settings, done / (settings.epochs * self.steps))
+        loss, wrong = self._gradients(blended, labels, others, share)
+        if not math.isfinite(loss):
+            self.file.unlink(missing_ok=True)
+            raise ConfigError(
+                f"The loss is no number any more, in epoch {progress.epoch + 1} at a learning rate of "
+                f"{rate:.2g}: it is too high for this network. "
+                f"Type: --refinement.learning_rate {settings.learning_rate / 10:g}"
+            )
+        progress.loss += loss * len(rows)
+        progress.wrong += wrong
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update(done + 1)
+
+    def _gradients(self, inputs: Tensor, labels: Tensor, others: Tensor, share: float) -> tuple[float, int]:
+        """Add up the gradients of a step, in chunks that the memory holds; return mean loss and wrong answers."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                loss, wrong = 0.0, 0
+                for start in range(0, len(inputs), self.chunk):
+                    part = slice(start, start + self.chunk)
+                    with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
+                        scores = self.model(inputs[part])
+                    losses = share * self._loss(scores, labels[part])
+                    if share < 1:
+                        losses = losses + (1 - share) * self._loss(scores, others[part])
+                    mean = losses.sum() / len(inputs)
+                    self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
+                    loss += float(mean.detach())
+                    wrong += int((scores.argmax(1) != labels[part]).sum())
+                return loss, wrong
+            except torch.OutOfMemoryError:
+                if self.chunk == 1:
+                    raise UnavailableError(
+                        "The memory does not suffice to train this network on one image of this resolution. "
+                        "Reduce features.resolution or refinement.batch_size, or train less of it: "
+                        "--refinement.depth last-1-stage"
+                    ) from None
+                self.chunk = (self.chunk + 1) // 2
+                self.say(f"Out of memory: each batch is now computed in parts of {self.chunk}, to the same result.")
+                if self.device == "cuda":
+                    torch.cuda.empty_cache()
+
+    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.settings.label_smoothing
+        return F.cross_entropy(scores, labels, self.weights, reduction="none", label_smoothing=smoothing)
+
+    def _end_of_epoch(self, began: float) -> None:
+        progress, settings, parts = self.progress, self.settings, self.parts
+        number = progress.epoch + 1
+        last = number == settings.epochs
+        look = len(parts.test) > 0 and (last or number % self.look_every == 0)
+        validation = tested = None
+        with self.average.in_place():
+            if len(parts.validation):
+                validation = self._measure(parts.validation)
+            if look:
+                tested = self._measure(parts.test)
+        images = progress.images
+        epoch = Epoch(
+            epoch=number,
+            train_loss=progress.loss / images,
+            train_error=progress.wrong / images,
+            validation_loss=validation[0] if validation else None,
+            validation_error=validation[1] if validation else None,
+            test_error=tested[1] if tested else None,
+            learning_rate=rate_at(settings, (number * self.steps - 1) / (settings.epochs * self.steps)),
+            images_per_second=images / max(progress.seconds, 1e-9),
+            seconds=time.perf_counter() - began,
+        )
+        best = min((e.validation_error for e in progress.epochs if e.validation_error is not None), default=None)
+        if validation and (best is None or validation[1] <= best):
+            self.best = [value.clone() for value in self.average.values]
+        self.progress = Progress(epoch=number, epochs=(*progress.epochs, epoch))
+        self._save()
+        self.say(_in_words(epoch, settings.epochs))
+
+    @torch.inference_mode()
+    def _measure(self, rows: Rows) -> tuple[float, float]:
+        """Return mean loss and share of wrong answers of some images as they are tested."""
+        self.source.prepare(None, self._report_activations)
+        self.model.eval()
+        loss, wrong, seen = 0.0, 0, 0
+        for inputs, part in self.source.batches(None, rows, _TEST_BATCH):
+            labels = self.labels[part]
+            with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
+                scores = self.model(self._on_device(inputs))
+            loss += float(F.cross_entropy(scores, labels, reduction="sum"))
+            wrong += int((scores.argmax(1) != labels).sum())
+            seen += len(part)
+        self.model.train()
+        return loss / max(seen, 1), wrong / max(seen, 1)
+
+    def _out_of_patience(self) -> bool:
+        errors = [epoch.validation_error for epoch in self.progress.epochs]
+        if not self.settings.patience or not errors or errors[-1] is None:
+            return False
+        best = max(i for i, error in enumerate(errors) if error == min(e for e in errors if e is not None))
+        return len(errors) - 1 - best >= self.settings.patience
+
+    def _keep_the_right_epoch(self) -> None:
+        """Keep the last epoch's average, unless an earlier epoch was better by more than chance explains."""
+        epochs = self.progress.epochs
+        self.kept_epoch = epochs[-1].epoch
+        values = self.average.values if self.stopped != "interrupted" or not self.best else self.best
+        last = epochs[-1].validation_error
+        if last is not None:
+            errors = [epoch.validation_error for epoch in epochs if epoch.validation_error is not None]
+            deviation = math.sqrt(last * (1 - last) / len(self.parts.validation))
+            lowest = min(errors)
+            if self.best and (self.stopped == "interrupted" or last - lowest > deviation):
+                values = self.best
+                self.kept_epoch = max(e.epoch for e in epochs if e.validation_error == lowest)
+        with torch.no_grad():
+            torch._foreach_copy_([parameter.detach() for parameter in self.parameters], values)
+        self.model.eval()
+
+
+_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
+
+
+def _in_words(epoch: Epoch, epochs: int) -> str:
+    parts = [f"training error {epoch.train_error:.1%}"]
+    if epoch.validation_error is not None:
+        parts.append(f"validation error {epoch.validation_error:.1%}")
+    if epoch.test_error is not None:
+        parts.append(f"test error {epoch.test_error:.1%}")
+    parts.append(f"{epoch.images_per_second:,.0f} images/s")
+    return f"Epoch {epoch.epoch} of {epochs}: {', '.join(parts)}".replace("%", " %")
+
+
+def _time_in_words(seconds: float) -> str:
+    """Round a time to what one plans with.
+
+    >>> [_time_in_words(seconds) for seconds in (8, 100, 3000, 9000)]
+    ['10 s', '2 min', '50 min', '2.5 h']
+    """
+    if seconds < 55:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
