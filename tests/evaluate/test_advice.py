@@ -10,7 +10,7 @@ from gingham.evaluate.metrics import compute_metrics
 
 
 @pytest.mark.parametrize(
-    ("right", "cv_accuracy", "threshold", "words"),
+    ("right", "held_out_accuracy", "threshold", "words"),
     [
         pytest.param(95, 0.97, 0.5, [], id="as promised"),
         pytest.param(80, 0.97, None, ["Believe the test images"], id="worse than in cross-validation"),
@@ -19,7 +19,7 @@ from gingham.evaluate.metrics import compute_metrics
         pytest.param(80, 0.97, 0.5, ["Believe", "promise"], id="both"),
     ],
 )
-def test_transfer(right: int, cv_accuracy: float, threshold: float | None, words: list[str]) -> None:
+def test_transfer(right: int, held_out_accuracy: float, threshold: float | None, words: list[str]) -> None:
     truth = np.arange(100) % 2
     correct = np.arange(100) < right
     predicted = np.where(correct, truth, 1 - truth)
@@ -28,7 +28,7 @@ def test_transfer(right: int, cv_accuracy: float, threshold: float | None, words
         compute_metrics(truth, probabilities, predicted, ["a", "b"]),
         probabilities.max(axis=1),
         correct,
-        cv_accuracy=cv_accuracy,
+        held_out_accuracy=held_out_accuracy,
         threshold=threshold,
         wanted_precision=0.95,
     )

@@ -62,7 +62,9 @@ class Calibration:
         return logits
 
 
-def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = np.inf) -> Calibration:
+def fit_calibration(
+    scores: Floats, label: NDArray[np.integer[Any]], offset_penalty: float = np.inf, *, pooled: bool = False
+) -> Calibration:
     """Fit a calibration to out-of-fold scores by penalised maximum likelihood.
 
     A multinomial Platt scaling with one slope. Probabilities stay sane where the classes are separable or tiny: like
@@ -78,6 +80,9 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
     offset_penalty : float
         Ridge on the offsets, in rows. Infinite: no offsets, so that the likeliest class is always that of the largest
         score; ``docs/decisions/calibration.md`` says why that is the default.
+    pooled : bool
+        Take all rows for rows of one class in the targets: for so few rows that a class has a handful, of which the
+        prior would leave no confidence.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def fit_calibration(scores: Floats, label: NDArray[np.integer[Any]], offset_pena
 
     scores = two_sided(scores)
     n, K = scores.shape
-    count = np.bincount(label, minlength=K)
+    count = np.full(K, n) if pooled else np.bincount(label, minlength=K)
     # A row of class k counts as it with (N_k + 1/K) / (N_k + 1), else evenly. Platt's own prior, a row for each class,
     # would leave little of a class of 40 rows among 16.
     true = (count + 1 / K) / (count + 1)

@@ -50,7 +50,7 @@ def validation_part(labels: Ints, groups: Ints, fraction: float, seed: int) -> M
     --------
     >>> validation_part(np.repeat([0, 1], 10), np.arange(20), 0.2, seed=0).reshape(2, 10).sum(axis=1)
     array([2, 2])
-    >>> validation_part(np.array([0, 0, 1, 1]), np.arange(4), 0.5, seed=0).sum()
+    >>> int(validation_part(np.array([0, 0, 1, 1]), np.arange(4), 0.5, seed=0).sum())
     2
     """
     chosen = np.zeros(len(labels), bool)
@@ -189,8 +189,9 @@ def _head(
     calibration = Calibration(1.0, np.zeros(len(classes)))
     threshold, coverage = Abstention(None, None)
     if len(scores) >= _FEWEST and np.isfinite(scores).all() and scores.std() > 0:
-        calibration = fit_calibration(scores[:, 1] if len(classes) == 2 else scores, held_out)
-        probabilities = calibration.apply(scores[:, 1] if len(classes) == 2 else scores)
+        decision = scores[:, 1] if len(classes) == 2 else scores
+        calibration = fit_calibration(decision, held_out, pooled=True)
+        probabilities = calibration.apply(decision)
         threshold, coverage = abstention_threshold(probabilities, held_out, wanted_precision)
     return LinearHead(
         classes=tuple(classes),

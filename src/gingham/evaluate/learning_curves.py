@@ -18,7 +18,7 @@ __all__ = ["draw_learning_curves"]
 _CURVES: tuple[tuple[str, Callable[[Epoch], float | None], str], ...] = (
     ("training", lambda epoch: epoch.train_error, "-"),
     ("validation", lambda epoch: epoch.validation_error, "-"),
-    ("test (chose nothing)", lambda epoch: epoch.test_error, "--"),
+    ("test", lambda epoch: epoch.test_error, "--"),
 )
 
 
@@ -55,7 +55,18 @@ def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figur
     errors.set_ylim(bottom=0)
     errors.set_ylabel("Error")
     errors.yaxis.set_major_formatter(percent_axis())
-    errors.legend(frameon=False, fontsize=POINTS, labelcolor=theme.ink, loc="upper right")
+    # Above the curves: wherever it lay among them, some training would run through it.
+    errors.legend(
+        frameon=False,
+        fontsize=POINTS,
+        labelcolor=theme.ink,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        columnspacing=1.2,
+        handlelength=1.4,
+        borderaxespad=0,
+    )
     rates.plot(numbers, [epoch.learning_rate for epoch in epochs], **plain)
     rates.set_ylabel("Rate")
     speeds.plot(numbers, [epoch.images_per_second for epoch in epochs], **plain)
@@ -65,8 +76,8 @@ def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figur
     for axes in (errors, rates, speeds):
         style_axes(axes, theme)
     for axes in (rates, speeds):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
         axes.yaxis.set_major_locator(MaxNLocator(2))
-    rates.ticklabel_format(axis="y", style="plain")
+    rates.yaxis.set_major_formatter(lambda rate, _: f"{rate:.1g}")
     figure.align_ylabels()
     return figure

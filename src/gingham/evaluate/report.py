@@ -172,7 +172,11 @@ def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
 def _training(data: ReportData) -> str:
     """Say what the curves of a training say."""
     held_out = any(epoch.validation_error is not None for epoch in data.epochs)
-    kept = "The validation images are training images that only chose the epoch. " if held_out else ""
+    kept = (
+        "The validation images are training images that only chose the epoch; the test images chose nothing. "
+        if held_out
+        else ""
+    )
     return kept + " ".join([*data.training_advice, "Training errors are of varied views, while it learned."])
 
 

@@ -84,10 +84,10 @@ def converted_once(
     """
     import onnx
 
-    from gingham.features.pixel_input import convert_to_onnx
-
     data = _read_checked(directory, stem) if directory is not None else None
     if data is None:
+        from gingham.features.pixel_input import convert_to_onnx
+
         data = convert_to_onnx(network(), resolution, weights.mean, weights.std)
         if directory is not None:
             _write_checked(directory, stem, data)

@@ -378,11 +378,8 @@ class Training:
         return loss / max(seen, 1), wrong / max(seen, 1)
 
     def _out_of_patience(self) -> bool:
-        errors = [epoch.validation_error for epoch in self.progress.epochs]
-        if not self.settings.patience or not errors or errors[-1] is None:
-            return False
-        best = max(i for i, error in enumerate(errors) if error == min(e for e in errors if e is not None))
-        return len(errors) - 1 - best >= self.settings.patience
+        errors = [epoch.validation_error for epoch in self.progress.epochs if epoch.validation_error is not None]
+        return 0 < self.settings.patience <= len(errors) - 1 - errors.index(min(errors)) if errors else False
 
     def _keep_the_right_epoch(self) -> None:
         """Keep the last epoch's average, unless an earlier epoch was better by more than chance explains."""

@@ -107,7 +107,8 @@ class ViewMaker:
             shrink = min(1, width / w, height / h)
             w, h = w * shrink, h * shrink
         x, y = left + rng.uniform(0, 1) * (width - w), top + rng.uniform(0, 1) * (height - h)
-        return x, y, x + w, y + h
+        # Rounding must not lead out of the image.
+        return max(x, left), max(y, top), min(x + w, right), min(y + h, bottom)
 
 
 def _colour(planes: Tensor, rng: np.random.Generator) -> Tensor:

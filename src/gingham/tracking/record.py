@@ -151,6 +151,8 @@ class RefinementBlock(_Block):
         On the validation part; the latter two as in `SvmBlock`.
     diagnosis : tuple of str
         What the curves say, in words.
+    key : str
+        By which the project knows the weights.
     """
 
     depth: str
@@ -167,6 +169,7 @@ class RefinementBlock(_Block):
     threshold: float | None = None
     coverage: float | None = None
     diagnosis: tuple[str, ...] = ()
+    key: str = ""
 
 
 class FeaturizeBlock(_Block):

@@ -19,6 +19,7 @@ from gingham.export.rebuild import read_head
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import open_bytes
 from gingham.records import content_hash, display_path
+from gingham.workflow.refinement import refined_backbone
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
@@ -140,8 +141,11 @@ def _engine(folder: ProjectFolder, run: RunResult, info: ModelInfo, precision: s
     from gingham.features.engines import open_engine
 
     settings = Features.model_validate(run.record.parameters.get("features", {}))
-    weights = folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-    backbone = load_backbone(settings.backbone, weights=weights, directory=folder.backbones)
+    if run.record.refinement is not None:
+        backbone = refined_backbone(folder, settings.backbone, run.record.refinement.key)
+    else:
+        weights = folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
+        backbone = load_backbone(settings.backbone, weights=weights, directory=folder.backbones)
     if backbone.weights_sha256 != info.weights_sha256:
         raise UnavailableError("The backbone's weights are no longer those of the run.")
     if precision is None:

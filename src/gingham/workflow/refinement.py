@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import UnavailableError
-from gingham.project import write_whole
+from gingham.project import ProjectFolder, write_whole
 from gingham.project.digests import digest
 from gingham.records import Epoch
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from gingham.refine import Refined
     from gingham.workflow.steps import Steps
 
-__all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_network", "refinement_block"]
+__all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_backbone", "refined_network", "refinement_block"]
 
 FORMAT = 1
 """Part of every key: raise it when the same images and settings come to give another network."""
 
+WEIGHTS = "weights.safetensors"
 NO_EFFECT = {"device", "compile", "cache_gb"}
 """Settings that say where and how fast, not what comes out."""
 
@@ -98,6 +99,20 @@ def refined_network(steps: Steps) -> RefinedNetwork:
     return found
 
 
+def refined_backbone(folder: ProjectFolder, name: str, key: str) -> Backbone:
+    """Return a network that was refined before.
+
+    Raises
+    ------
+    UnavailableError
+        If its weights are gone.
+    """
+    from gingham.features import load_backbone
+
+    place = folder.refined / key
+    return load_backbone(name, weights=place / WEIGHTS, directory=place)
+
+
 def head_on_refined(steps: Steps, features: NDArray[np.float32]) -> LinearHead:
     """Return the last layer of the refined network, or an SVM on its features, calibrated on the validation part."""
     from gingham.classifiers import network_head, validated_svm_head
@@ -146,6 +161,7 @@ def refinement_block(steps: Steps, head: LinearHead | None = None) -> dict[str, 
         "validation": len(refined.validation),
         **own,
         "diagnosis": diagnose_training(epochs_of(steps), len(refined.validation)),
+        "key": refined.key,
     }
 
 
@@ -223,7 +239,7 @@ def _write(folder: Path, made: Refined, validation: frozenset[str]) -> None:
     from safetensors.numpy import save
 
     weights = save({name: np.array(tensor, order="C") for name, tensor in made.tensors.items()})
-    write_whole(folder / "weights.safetensors", weights)
+    write_whole(folder / WEIGHTS, weights)
     left_out = {"tensors", "coef", "intercept"}
     about = {field.name: getattr(made, field.name) for field in dataclasses.fields(made) if field.name not in left_out}
     about["epochs"] = [dataclasses.asdict(epoch) for epoch in made.epochs]
@@ -235,10 +251,9 @@ def _read(steps: Steps, folder: Path, key: str, validation: frozenset[str]) -> R
     """Read a network back; None where there is none, or it is damaged."""
     from safetensors import SafetensorError, safe_open
 
-    from gingham.features import load_backbone
     from gingham.features.backbones import file_sha256
 
-    weights = folder / "weights.safetensors"
+    weights = folder / WEIGHTS
     try:
         with safe_open(folder / "last.safetensors", framework="numpy") as stored:
             text = json.loads(stored.metadata()["refined"])
@@ -247,5 +262,5 @@ def _read(steps: Steps, folder: Path, key: str, validation: frozenset[str]) -> R
             return None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-    backbone = load_backbone(steps.config.features.backbone, weights=weights, directory=folder)
+    backbone = refined_backbone(steps.folder, steps.config.features.backbone, key)
     return RefinedNetwork(backbone, coef, intercept, validation, text["about"], key)

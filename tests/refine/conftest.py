@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from gingham.features import Backbone, Weights
+from gingham.features.pixel_input import convert_to_onnx
+from gingham.records import InputRecipe, content_hash
+from gingham.refine import Files, ViewMaker
+
+CLASSES = 3
+
+
+@pytest.fixture
+def make_files(tmp_path: Path) -> Callable[..., tuple[Files, np.ndarray]]:
+    """Write pictures of three hues with noise; returns them as files, and their labels."""
+
+    def make(count: int = 24, side: int = 96, **settings: object) -> tuple[Files, np.ndarray]:
+        root = tmp_path / "images"
+        root.mkdir(exist_ok=True)
+        items, labels = [], []
+        for number in range(count):
+            random, label = np.random.default_rng(number), number % CLASSES
+            coarse = random.integers(0, 120, (5, 5, 3), dtype=np.uint8)
+            coarse[..., label] += 110
+            file = io.BytesIO()
+            Image.fromarray(coarse).resize((120, 100), Image.Resampling.BICUBIC).save(file, "JPEG")
+            (root / f"{number:03}.jpg").write_bytes(file.getvalue())
+            items.append((content_hash(file.getvalue()), f"{number:03}.jpg"))
+            labels.append(label)
+        ways = {"augment": "light", "smallest_crop": 0.5, "flip": "horizontal", "seed": 0}
+        maker = ViewMaker(InputRecipe(side), **(ways | settings))
+        return Files(items, root, maker), np.array(labels, np.int64)
+
+    return make
+
+
+class Small(nn.Module):
+    """A network of three stages, with what real ones have: batch norms, depthwise and 1 x 1 convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 5, stride=4, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+        self.stages = nn.Sequential(*[self._stage(8 * 2**k) for k in range(3)])
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = None  # one pass, and their statistics are those of these images
+        with torch.no_grad():
+            self(nn.functional.interpolate(torch.rand(16, 3, 5, 5), 96, mode="bicubic") * 2 - 1)
+
+    @staticmethod
+    def _stage(width: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(width, 2 * width, 1, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU(),
+            nn.Conv2d(2 * width, 2 * width, 5, 2, 2, groups=2 * width, bias=False), nn.BatchNorm2d(2 * width),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.pool(self.stages(self.stem(images)))
+
+
+class SmallBackbone(Backbone):
+    """That network, random, as a backbone."""
+
+    def __init__(self) -> None:
+        half = (0.5, 0.5, 0.5)
+        super().__init__("small", 64, Weights("0" * 64, "unknown", "the tests", half, half, "bicubic", 0.875))
+
+    def torch_module(self, resolution: int) -> nn.Module:
+        return Small().eval()
+
+    def onnx_model(self, resolution: int) -> onnx.ModelProto:
+        half = (0.5, 0.5, 0.5)
+        return onnx.load_model_from_string(convert_to_onnx(self.torch_module(resolution), resolution, half, half))
+
+
+@pytest.fixture
+def backbone() -> Backbone:
+    return SmallBackbone()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tests run beside each other; what is small is no faster in several threads."""
+    torch.set_num_threads(1)
