@@ -4,11 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo demo-refine test lint bench docs clean
 
 demo: .venv/.base  ## the main job on the built-in sample
 	$(BIN)/gingham sample --project demo
 	$(BIN)/gingham run --project demo
+
+demo-refine: .venv/.train  ## the same with a network that is trained on the sample, and the two side by side
+	$(BIN)/gingham sample --project demo
+	$(BIN)/gingham run --project demo
+	$(BIN)/gingham run --project demo --classifier dnn
+	$(BIN)/gingham runs compare --project demo
 
 test: .venv/.dev lint  ## every check and every test that this machine can run
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -32,6 +38,10 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	$(PIP) --editable .
+	touch $@
+
+.venv/.train: .venv/.base
+	$(PIP) --editable ".[train]"
 	touch $@
 
 .venv/.dev: .venv/.base

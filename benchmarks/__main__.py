@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, featurize, memory, near_duplicates, overload, serving, startup, svm_search
+from benchmarks import accuracy, featurize, memory, near_duplicates, overload, refinement, serving, startup, svm_search
 from benchmarks.results import render
 
 HERE = Path(__file__).parent
@@ -37,6 +37,8 @@ def main(names: list[str]) -> None:
         "serving": lambda: serving.main(photos),
         "overload": lambda: overload.main(photos),
         "accuracy": lambda: accuracy.main(photos),
+        "refinement": lambda: refinement.accuracy(photos),
+        "refinement_speed": refinement.speed,
     }
     unknown = set(names) - set(benchmarks)
     if unknown:

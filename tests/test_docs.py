@@ -19,8 +19,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ONLY = {"text", "json", "toml"}
-FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md"}
-OF_A_CLONE = {"make demo", "make test", "pip install -e ."}  # each is checked by a test of its own below
+FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md", "refinement.md"}
+# Each is checked by a test of its own below, or is how this environment was made.
+OF_A_CLONE = {"make demo", "make test", "make demo-refine", "pip install -e .", 'pip install -e ".[train]"'}
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -81,12 +82,21 @@ def free_port() -> int:
 
 
 def test_the_readme_is_followed_to_the_letter_in_an_empty_folder(tmp_path: Path) -> None:
+    write_photos(tmp_path / "my-photos")
+    assert follow(ROOT / "README.md", tmp_path) >= 13
+
+
+def write_photos(folder: Path) -> None:
     for number in range(1, 9):
         for label, kind in (("cat", "stripes"), ("dog", "dots")):
-            photo = tmp_path / "my-photos" / label / f"{number}.jpg"
+            photo = folder / label / f"{number}.jpg"
             photo.parent.mkdir(parents=True, exist_ok=True)
             photo.write_bytes(texture_bytes(kind, number))
-    assert follow(ROOT / "README.md", tmp_path) >= 12
+
+
+def test_the_page_on_refinement_is_followed_to_the_letter_beside_photos(tmp_path: Path) -> None:
+    write_photos(tmp_path / "my-photos")
+    assert follow(ROOT / "docs" / "refinement.md", tmp_path) == 3
 
 
 @pytest.mark.parametrize(("page", "least"), [("model-file.md", 1), ("service.md", 4), ("deployment.md", 1)])
@@ -121,16 +131,25 @@ def test_the_readme_names_parameters_and_commands_that_exist() -> None:
         assert f"`{name}`" in page
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "docs"])
+@pytest.mark.parametrize("target", ["demo", "demo-refine", "test", "lint", "bench", "docs"])
 def test_make_knows_the_targets_that_the_pages_name(target: str) -> None:
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
-def test_make_demo_is_the_sample_and_the_main_job() -> None:
-    dry = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [
+        pytest.param("demo", [], id="demo"),
+        pytest.param(
+            "demo-refine", ["run --project demo --classifier dnn", "runs compare --project demo"], id="demo-refine"
+        ),
+    ],
+)
+def test_make_demo_is_the_sample_and_the_main_job(target: str, more: list[str]) -> None:
+    dry = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60)
     ran = [line.partition("/gingham ")[2] for line in dry.stdout.splitlines() if "/gingham " in line]
-    assert ran == ["sample --project demo", "run --project demo"]
+    assert ran == ["sample --project demo", "run --project demo", *more]
 
 
 def test_the_package_is_installed_from_this_clone() -> None:

@@ -270,3 +270,13 @@ def test_settings_that_do_not_fit(train: Callable[..., Refined], settings: dict[
         settings, message = {"device": "mps"}, "device is mps"
     with pytest.raises(ConfigError, match=message):
         train(**settings)
+
+
+@pytest.mark.parametrize(("settings", "compiled"), [({}, 0), ({"compile": "never"}, 0), ({"compile": "always"}, 1)])
+def test_compiling_is_left_to_long_trainings_on_a_gpu(
+    train: Callable[..., Refined], monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], compiled: int
+) -> None:
+    asked: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: asked.append(self))
+    train(epochs=1, **settings)
+    assert len(asked) == compiled

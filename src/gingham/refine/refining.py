@@ -26,6 +26,9 @@ from gingham.refine.training import Parts, Training
 
 __all__ = ["refine"]
 
+_WORTH_COMPILING = 50_000
+"""Images trained in all, from which the minute that torch.compile takes is won back on a GPU."""
+
 Report = Callable[[str, int, int], None]
 Device = Literal["cpu", "cuda", "mps"]
 Precision = Literal["bf16", "f16", "f32"]
@@ -111,6 +114,8 @@ def refine(
         freeze_norm=settings.freeze_norm,
     ).to(device)
     model = model.to(memory_format=torch.channels_last)
+    if _compiles(settings, device, len(parts.train) * settings.epochs):
+        model.trained.compile()
     training = Training(
         model,
         source,
@@ -142,6 +147,12 @@ def refine(
         trained_parameters=sum(parameter.numel() for parameter in model.parameters()),
         parameters=sum(parameter.numel() for parameter in network.parameters()) + coef.size + intercept.size,
     )
+
+
+def _compiles(settings: Refinement, device: Device, images: int) -> bool:
+    if settings.compile == "auto":
+        return device == "cuda" and images >= _WORTH_COMPILING
+    return settings.compile == "always"
 
 
 def _machine(settings: Refinement) -> tuple[Device, Precision]:

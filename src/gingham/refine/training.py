@@ -33,6 +33,7 @@ _TEST_BATCH = 32
 _TESTING_SHARE = 0.2  # of the time of an epoch that curves of the test images may cost
 _FORWARD_SHARE = 1 / 3  # of the time of training an image
 _CHECKPOINT_SECONDS = 60.0
+_DEVIATIONS = 2.0  # of the last validation error, by which an earlier epoch must be better to be kept instead
 
 
 @dataclass(frozen=True)
@@ -389,9 +390,9 @@ class Training:
         last = epochs[-1].validation_error
         if last is not None:
             errors = [epoch.validation_error for epoch in epochs if epoch.validation_error is not None]
-            deviation = math.sqrt(last * (1 - last) / len(self.parts.validation))
+            chance = _DEVIATIONS * math.sqrt(last * (1 - last) / len(self.parts.validation))
             lowest = min(errors)
-            if self.best and (self.stopped == "interrupted" or last - lowest > deviation):
+            if self.best and (self.stopped == "interrupted" or last - lowest > chance):
                 values = self.best
                 self.kept_epoch = max(e.epoch for e in epochs if e.validation_error == lowest)
         with torch.no_grad():

@@ -74,7 +74,8 @@ def refined_network(steps: Steps) -> RefinedNetwork:
 
     require_timm(steps.config.features.backbone)
     settings = steps.config.refinement
-    _ = steps.untrained  # which images are lost is known before the training images are counted
+    if settings.start == "linear":
+        _ = steps.untrained  # so that images that are lost are known before the others are counted
     train = steps.rows("train")
     validates = validation_part(
         steps.labels[train], steps.groups[train], settings.validation_fraction, steps.config.seed
@@ -197,7 +198,7 @@ def _make(
         max_pixels=config.preprocess.max_pixels,
     )
     parts = Parts(train, validation, steps.rows("test"), steps.labels, len(steps.classes))
-    coef, intercept = _linear_start(start, steps.untrained.features[train], len(steps.classes))
+    coef, intercept = _first_layer(steps, train, start)
     report: Callable[[str, int, int], None] = lambda step, done, total: (  # noqa: E731
         (steps.progress(step) or (lambda _done, _total: None))(done, total)
     )
@@ -219,16 +220,17 @@ def _make(
     )
 
 
-def _linear_start(
-    head: LinearHead | None, features: NDArray[np.float32], n_classes: int
+def _first_layer(
+    steps: Steps, train: NDArray[np.intp], head: LinearHead | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a last layer whose probabilities are about those of the head; zeros without one.
+    """Return a last layer to start from, whose probabilities are about those of the head; zeros without one.
 
     The head sees features of unit length, the network those of their own length: that of the average image is put
     into the weights.
     """
     if head is None:
-        return np.zeros((n_classes, features.shape[1])), np.zeros(n_classes)
+        return np.zeros((len(steps.classes), steps.pretrained.n_features)), np.zeros(len(steps.classes))
+    features = steps.untrained.features[train]
     length = float(np.linalg.norm(features, axis=1).mean()) if head.normalize else 1.0
     scale = head.calibration_scale
     return scale * head.coef / max(length, 1e-12), scale * head.intercept + head.calibration_offsets
