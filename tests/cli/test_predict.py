@@ -55,6 +55,21 @@ def test_words(gingham: Any, model: Path) -> None:
     assert said.err.endswith(" images/s\n")
 
 
+def test_pictures_of_what_spoke_for_each_answer(gingham: Any, model: Path, folder: Path) -> None:
+    (folder / "photos" / "a b?.jpg").write_bytes(texture_bytes("dots", 3))
+    said = gingham("predict", model, "bad.jpg", "photos", "--explain", "why/here", "--json")
+    assert said.status == 0, said.err
+    answers = [(Path(each["path"]).stem, each["label"]) for each in said.json["predictions"]]
+    names = [
+        f"{number:05}-{stem.replace(' ', '_').replace('?', '_')}-is-{label}.jpg"
+        for number, (stem, label) in enumerate(answers, 1)
+        if label
+    ]
+    assert sorted(path.name for path in (folder / "why" / "here").iterdir()) == names
+    assert len(names) == 7
+    assert f"Wrote 7 pictures to {Path('why/here')}" in said.err
+
+
 def test_json(gingham: Any, model: Path) -> None:
     said = gingham("predict", model, "photos", "bad.jpg", "--json", "--top-k", 2, "--features")
     assert (said.status, said.err, said.out.count("\n")) == (0, "", 1)
@@ -133,6 +148,9 @@ def test_a_folder_without_images_among_others_is_noted(gingham: Any, model: Path
         pytest.param(["bad.jpg", "bad.jpg"], 3, "bad.jpg is not an ONNX file", id="no model"),
         pytest.param(["MODEL", "bad.jpg", "--top-k", "0"], 2, "--top-k must be at least 1", id="no class at all"),
         pytest.param(["MODEL", "bad.jpg", "--csv", "--json"], 2, "not both", id="two forms"),
+        pytest.param(
+            ["http://127.0.0.1:9", "bad.jpg", "--explain", "d"], 2, "--explain is for a model", id="a service"
+        ),
         pytest.param(["MODEL", "bad.jpg", "--features"], 2, "no effect without --json", id="features in words"),
         pytest.param(["MODEL", "bad.jpg", "--token", TOKEN], 2, "for the address of a service", id="token of a file"),
         pytest.param(["MODEL", "bad.jpg", "--concurrency", "2"], 2, "for the address of a service", id="concurrency"),

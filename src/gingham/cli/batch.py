@@ -19,7 +19,7 @@ from gingham.images.names import has_image_suffix
 from gingham.records import display_path, encodable
 
 if TYPE_CHECKING:
-    from gingham.export import Prediction
+    from gingham.export import Prediction, Predictor
 
 __all__ = ["Batch", "BatchOptions", "predict_batch"]
 
@@ -42,6 +42,8 @@ class BatchOptions:
     """Also show the next classes, so many in all; with --json, only so many."""
     features: Annotated[bool, Parameter(negative="")] = False
     """With --json: the features of every image too."""
+    explain: Path | None = None
+    """Also write a picture of each image to this folder, with what spoke for its answer lit; of a model file only."""
     token: str | None = None
     """What the service wants; better as the variable GINGHAM_SERVICE__TOKEN than as a flag."""
     precision: Literal["auto", "bf16", "f32"] = "auto"
@@ -68,6 +70,8 @@ class BatchOptions:
             )
         if self.features and not as_json:
             raise UsageError("--features has no effect without --json.")
+        if of_service and self.explain is not None:
+            raise UsageError("--explain is for a model file: a service does not say where it looked.")
         if of_service and self.precision != "auto":
             raise UsageError("--precision is for a model file; `gingham serve` decides what a service computes in.")
         if not of_service and (self.token is not None or self.concurrency is not None):
@@ -177,7 +181,19 @@ def predict_batch(
 
         predictions = predict(found.paths, features=options.features, progress=shown)
         seconds = time.monotonic() - began
+        if options.explain is not None:
+            notes.append(_explained(predict.__self__, found.paths, options.explain, progress))
     return Batch(about, tuple(predictions), seconds, options.top_k, tuple(notes))
+
+
+def _explained(
+    predictor: Predictor, paths: Sequence[str], folder: Path, progress: Callable[[str, int, int], None]
+) -> str:
+    from gingham.export.explanation_files import write_explanations
+
+    written = write_explanations(predictor, paths, folder, lambda done, total: progress("explain", done, total))
+    pictures = "1 picture" if len(written) == 1 else f"{len(written):,} pictures"
+    return f"Wrote {pictures} to {display_path(str(folder))}: what spoke for the answer is lit."
 
 
 @contextmanager

@@ -23,6 +23,7 @@ WORDS = {
     "export": "Checking the model file",
     "sample": "Rendering the sample",
     "predict": "Predicting",
+    "explain": "Explaining",
 }
 
 

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -181,6 +181,11 @@ class Thumbnail:
     predicted: str
     confidence: str
     source: Markup
+    spotlight: Markup = field(default_factory=Markup)
+
+
+def _data_url(jpeg: bytes) -> Markup:
+    return Markup("data:image/jpeg;base64,") + b64encode(jpeg).decode() if jpeg else Markup()
 
 
 def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], total: int) -> Shown[Thumbnail]:
@@ -189,12 +194,19 @@ def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], to
     left = THUMBNAIL_BUDGET // 2
     for i in rows:
         jpeg = data.thumbnails.get(table.paths[i], b"")
-        source = Markup("data:image/jpeg;base64,") + b64encode(jpeg).decode() if jpeg else Markup()
-        left -= len(source)
+        source, spotlight = _data_url(jpeg), _data_url(data.spotlights.get(table.paths[i], b""))
+        left -= len(source) + len(spotlight)
         if left < 0:
             break
         shown.append(
-            Thumbnail(table.paths[i], table.labels[i], table.predicted[i], percent(float(table.confidence[i])), source)
+            Thumbnail(
+                table.paths[i],
+                table.labels[i],
+                table.predicted[i],
+                percent(float(table.confidence[i])),
+                source,
+                spotlight,
+            )
         )
     return Shown(shown, total)
 

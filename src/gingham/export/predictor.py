@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from gingham.export.reading import read_model
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import network_input
 from gingham.records import content_hash, display_path
+
+if TYPE_CHECKING:
+    from gingham.export.explanation import Explainer, Explanation
 
 __all__ = ["Predictor", "load"]
 
@@ -101,6 +106,40 @@ class Predictor:
             if progress is not None:
                 progress(len(answers), len(given))
         return answers
+
+    def explain(self, images: GivenImages, label: str | None = None) -> Iterator[Explanation]:
+        """Say where in each image the evidence for a class lies; what cannot be read is passed over.
+
+        Parameters
+        ----------
+        images : path or bytes, or iterable of such
+        label : str, optional
+            The class; by default that which the model answers.
+
+        Yields
+        ------
+        Explanation
+
+        Raises
+        ------
+        UsageError
+            If the network's features are not the mean of a map, or there is no such class.
+        """
+        explainer = self._explainer
+        given = given_images(images, "")
+        squares = (square for chunk in self._chunks(given) for square in chunk)
+        with closing(squares):
+            for name, square in zip(map(name_of, given), squares, strict=True):
+                if not isinstance(square, ImageError):
+                    best = self.labels[int(self.predict_proba(square[None]).argmax())] if label is None else label
+                    yield explainer.explain(name, square, best)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from gingham.export.explanation import Explainer
+
+        _, model, info = read_model(self.path)
+        return Explainer(model, info)
 
     def predict_proba(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities for inputs that are already square.

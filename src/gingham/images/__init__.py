@@ -12,6 +12,7 @@ from gingham.images.names import has_image_suffix, is_strewn
 from gingham.images.opening import MAX_BYTES, open_bytes
 from gingham.images.resampling import resampler
 from gingham.images.sniffing import FORMATS, SUFFIXES
+from gingham.images.spotlight import spotlight_jpeg
 from gingham.images.thumbnails import thumbnail_jpeg
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "network_input",
     "open_bytes",
     "resampler",
+    "spotlight_jpeg",
     "thumbnail_jpeg",
 ]

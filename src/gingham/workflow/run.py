@@ -7,13 +7,13 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gingham import __version__
 from gingham.config import Config
-from gingham.errors import ImageError
+from gingham.errors import ImageError, UsageError
 from gingham.project import ProjectFolder, write_whole
 from gingham.tracking import RunRecord, masked_parameters, mirror_run
 from gingham.workflow.doctor import installed_versions
@@ -23,6 +23,9 @@ from gingham.workflow.refinement import epochs_of, refinement_block
 from gingham.workflow.results import DatasetSummary, RunResult
 from gingham.workflow.stages import features_result, train_result
 from gingham.workflow.steps import Progress, Steps
+
+if TYPE_CHECKING:
+    from gingham.evaluate import PredictionTable
 
 __all__ = ["run"]
 
@@ -83,11 +86,11 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     progress = steps.progress("report") or (lambda _done, _total: None)
     with steps.timed("report"):
         progress(0, 2)
-        _write_report(steps, summary, warnings, run_id, began, fingerprints, directory)
-        progress(1, 2)
         backbone = steps.backbone.onnx_model(steps.config.features.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
         check_run(steps, directory / "model.onnx")
+        progress(1, 2)
+        _write_report(steps, summary, warnings, run_id, began, fingerprints, directory)
         progress(2, 2)
     dataset = summary.to_json()
     return RunRecord(
@@ -211,6 +214,7 @@ def _write_report(
         cv_accuracy=steps.head.cv_accuracy,
         c=steps.head.c,
         thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images, steps.head.threshold)),
+        spotlights=_spotlights(steps, table, directory / "model.onnx"),
         images_shown=config.evaluation.report_images,
         skipped=summary.skipped,
         duplicate_groups=summary.duplicates,
@@ -249,6 +253,33 @@ def _thumbnails(steps: Steps, paths: tuple[str, ...]) -> dict[str, bytes]:
         except ImageError:  # gone since it was featurized; the report says so in its place
             continue
     return thumbnails
+
+
+def _spotlights(steps: Steps, table: PredictionTable, model: Path) -> dict[str, bytes]:
+    """Return for each of the worst mistakes what spoke for the wrong answer; nothing where that cannot be told."""
+    from gingham.evaluate.report_data import worst_mistakes
+    from gingham.export.explanation import Explainer
+    from gingham.export.reading import read_model
+    from gingham.images import network_input, open_bytes
+
+    test, lit = table.of_split("test"), {}
+    mistakes = worst_mistakes(test, steps.config.evaluation.report_images)
+    if not mistakes:
+        return {}
+    _, network, info = read_model(model)
+    try:
+        explainer = Explainer(network, info)
+    except UsageError:  # its features are not the mean of a map
+        return {}
+    for row in mistakes:
+        path = test.paths[row]
+        try:
+            data = open_bytes(steps.root / path, root=steps.root)
+            square = network_input(data, steps.recipe, max_pixels=steps.config.preprocess.max_pixels)
+        except ImageError:  # gone since it was featurized
+            continue
+        lit[path] = explainer.explain(path, square, test.predicted[row]).picture(THUMBNAIL_SIDE)
+    return lit
 
 
 def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

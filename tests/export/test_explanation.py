@@ -1,0 +1,101 @@
+"""Explanations: the evidence adds up to the score, belongs to its image, and is refused where there is none to show."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from PIL import Image
+
+from gingham import load
+from gingham.errors import UsageError
+from gingham.export import Predictor
+from gingham.export.explanation import Explainer
+from gingham.images import spotlight_jpeg
+from tests.textures import CLASSES, texture_bytes
+
+
+@pytest.fixture(scope="module")
+def file(untouched_run: Path) -> Path:
+    return next(untouched_run.glob("runs/*/model.onnx"))
+
+
+@pytest.fixture(scope="module")
+def model(file: Path) -> Predictor:
+    return load(file, "f32")
+
+
+PICTURES = [texture_bytes(kind, number) for number in range(20, 24) for kind in CLASSES]
+
+
+@pytest.mark.parametrize("label", [None, *CLASSES])
+def test_the_evidence_adds_up_to_the_score(model: Predictor, label: str | None) -> None:
+    found = list(model.explain(PICTURES, label))
+    answers = model.predict(PICTURES)
+    scores = model.run(np.stack([explanation.square for explanation in found])).scores
+    assert len(found) == len(PICTURES)
+    for explanation, answer, row in zip(found, answers, scores, strict=True):
+        assert explanation.label == (label or answer.label)
+        assert explanation.evidence.shape == (3, 3)  # 96 pixels, a 32nd
+        score = explanation.evidence.mean() + explanation.intercept
+        assert score == pytest.approx(row[model.labels.index(explanation.label)], abs=1e-3)
+
+
+def test_each_belongs_to_its_image_whatever_cannot_be_read_between_them(model: Predictor, tmp_path: Path) -> None:
+    paths = []
+    for number, data in enumerate(PICTURES):
+        paths.append(str(tmp_path / f"{number}.jpg"))
+        Path(paths[-1]).write_bytes(b"no image" if number in (0, 7, 8) else data)
+    found = list(model.explain(paths))
+    assert [explanation.path for explanation in found] == [p for n, p in enumerate(paths) if n not in (0, 7, 8)]
+    for explanation in found:
+        (alone,) = model.explain(explanation.path)
+        np.testing.assert_array_equal(explanation.evidence, alone.evidence)
+
+
+def test_a_class_that_there_is_not(model: Predictor) -> None:
+    with pytest.raises(UsageError, match=r"no class plaid. There are: checks, dots, stripes"):
+        next(model.explain(PICTURES[0], "plaid"))
+
+
+def test_a_network_that_averages_no_map_is_refused(file: Path) -> None:
+    model = onnx.load(file)
+    (pool,) = [node for node in model.graph.node if node.op_type == "GlobalAveragePool"]
+    pool.op_type = "GlobalMaxPool"
+    with pytest.raises(UsageError, match=r"efficientnet_lite0, does not average a map"):
+        Explainer(model, load(file).info)
+
+
+def test_features_that_are_not_the_mean_are_refused_though_the_graph_looks_alike(file: Path) -> None:
+    model = onnx.load(file)
+    (flatten,) = [node for node in model.graph.node if "features" in node.output]
+    pooled = flatten.input[0]
+    model.graph.node.insert(list(model.graph.node).index(flatten), helper.make_node("Add", [pooled, pooled], ["twice"]))
+    flatten.input[0] = "twice"
+    with pytest.raises(UsageError, match=r"does not average a map"):
+        Explainer(model, load(file).info)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lit"),
+    [
+        pytest.param([[0, 1], [0, 0]], (0, 1), id="one corner"),
+        pytest.param([[-3, -1], [2, -1]], (1, 0), id="what speaks against stays dark"),
+    ],
+)
+def test_what_spoke_for_it_is_lit(evidence: list[list[float]], lit: tuple[int, int]) -> None:
+    red = np.full((64, 64, 3), (200, 20, 20), np.uint8)
+    with Image.open(io.BytesIO(spotlight_jpeg(red, np.array(evidence, np.float32), 64))) as picture:
+        pixels = np.asarray(picture).astype(int)
+    corners = {(y, x): pixels[8 + 48 * y, 8 + 48 * x] for y in (0, 1) for x in (0, 1)}
+    assert corners.pop(lit)[0] > 180
+    assert all(colour.max() < 60 and np.ptp(colour) < 25 for colour in corners.values())  # dark and grey
+
+
+def test_without_any_evidence_all_is_dark() -> None:
+    with Image.open(io.BytesIO(spotlight_jpeg(np.full((32, 32, 3), 255, np.uint8), np.zeros((2, 2)), 32))) as picture:
+        assert np.asarray(picture).max() < 100
