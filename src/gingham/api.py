@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ExportResult,
         FeaturesResult,
         InitResult,
+        NearestResult,
         Progress,
         RefineResult,
         RunList,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Project"]
 
 StrPath = str | os.PathLike[str]
+Images = StrPath | Iterable[StrPath]
 
 
 class Project:
@@ -179,6 +181,12 @@ class Project:
         from gingham import workflow
 
         return workflow.compare(self.folder, a, b)
+
+    def nearest(self, images: Images, run: str = "latest", count: int = 5) -> NearestResult:
+        """Find the training images of a run that are most like some images; see :func:`gingham.workflow.nearest`."""
+        from gingham import workflow
+
+        return workflow.nearest(self.folder, images, run, count, self._progress)
 
     def export(
         self, run: str = "latest", output: StrPath = "model.onnx", *, precision: str = "f32", with_resize: bool = False

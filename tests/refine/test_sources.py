@@ -14,6 +14,7 @@ from gingham.features import load_backbone, open_engine
 from gingham.refine import Files
 from gingham.refine.prefix import PrefixBackbone
 from gingham.refine.sources import ActivationSource, PixelSource
+from gingham.refine.stages import Cut
 
 pytestmark = pytest.mark.train
 
@@ -24,7 +25,8 @@ VARIED, PLAIN = np.array([0, 2, 3, 5, 7]), np.array([1, 4])
 def source(make_files: Callable[..., tuple[Files, np.ndarray]], tmp_path: Path) -> Callable[..., ActivationSource]:
     files, _ = make_files(8)
     fixed = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU())
-    prefix = PrefixBackbone(load_backbone("efficientnet_lite0"), fixed, "last-1-stage", 96)
+    cut = Cut(fixed, nn.Identity(), fixed, (), "last-1-stage")
+    prefix = PrefixBackbone(load_backbone("efficientnet_lite0"), cut, 96)
 
     def make(limit: float = 1e9) -> ActivationSource:
         engine = open_engine(prefix, 96, "torch", "f32")

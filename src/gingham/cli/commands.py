@@ -302,6 +302,28 @@ def predict(
 
 
 @app.command
+def nearest(
+    run: str,
+    /,
+    *images: Path,
+    count: Annotated[int, Parameter(name=["--count", "-n"])] = 5,
+    common: Common = COMMON,
+) -> None:
+    """Show the training images that are most like an image: where a wrong answer may come from.
+
+    Parameters
+    ----------
+    run
+        Its id, the beginning of its id, or `latest`.
+    images
+        Image files.
+    count
+        How many for each.
+    """
+    _call(common, None, "nearest", render.nearest, images=images, run=run, count=count)
+
+
+@app.command
 def doctor(*, common: Common = COMMON, config: Parameters = None) -> None:
     """Say what is installed, which engine will run, and which weights are here."""
     _call(common, config, "doctor", render.doctor)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ExportResult,
         FeaturesResult,
         InitResult,
+        NearestResult,
         RefineResult,
         RunList,
         RunResult,
@@ -213,6 +214,16 @@ def predict(result: Batch) -> str:
         start = f"{_padded(path, widths[0])}  {_padded(label, widths[1])}  {probability.rjust(widths[2])}"
         lines.append(f"{start}  {remarks}".rstrip())
     return "\n".join(lines)
+
+
+def nearest(result: NearestResult) -> str:
+    """Show below each image the training images most like it."""
+    parts = []
+    for path, label, alike in result.images:
+        rows = [(f"{each.similarity:.3f}", display_path(each.label), display_path(each.path)) for each in alike]
+        head = f"{display_path(path)}: {display_path(label) if label else 'cannot be read'}"
+        parts.append("\n".join([head, *(f"  {'  '.join(row)}" for row in rows)]))
+    return "\n\n".join(parts)
 
 
 def predicted(result: Batch) -> str:

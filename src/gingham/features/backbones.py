@@ -136,6 +136,22 @@ class Backbone(ABC):
             If the weights do not fit the network.
         """
 
+    def onnx_before(self, stage: int, resolution: int) -> ModelProto | None:  # noqa: ARG002
+        """Return the network up to a stage, where that can be had without torch; see `onnx_model`.
+
+        Parameters
+        ----------
+        stage : int
+            From 0, as timm counts its stages.
+        resolution : int
+
+        Returns
+        -------
+        onnx.ModelProto or None
+            ``images`` uint8 (N, resolution, resolution, 3) → ``features`` float32 (N, H * W * C), channels last.
+        """
+        return None
+
     @abstractmethod
     def torch_module(self, resolution: int) -> nn.Module:
         """Return the network as a torch module in evaluation mode.

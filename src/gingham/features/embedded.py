@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gingham.errors import DataError, UnavailableError
 from gingham.features.backbones import Backbone, Weights, check_resolution, file_sha256, register_backbone
 from gingham.features.checkpoint import read_checkpoint
-from gingham.features.lite import LiteArchitecture, lite_onnx, name_tensors
+from gingham.features.lite import LiteArchitecture, cut_lite, lite_onnx, name_tensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -127,6 +127,10 @@ class LiteBackbone(Backbone):
         """Build the graph; see `Backbone.onnx_model`."""
         check_resolution(resolution)
         return lite_onnx(self._package.architecture, self._tensors, resolution, self.weights.mean, self.weights.std)
+
+    def onnx_before(self, stage: int, resolution: int) -> ModelProto:
+        """Cut the graph in front of a stage; see `Backbone.onnx_before`."""
+        return cut_lite(self.onnx_model(resolution), stage)
 
     def torch_module(self, resolution: int) -> nn.Module:
         """Fill timm's network of the same architecture; see `Backbone.torch_module`."""

@@ -19,7 +19,7 @@ from gingham.errors import DataError
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["LiteArchitecture", "lite_onnx", "name_tensors"]
+__all__ = ["LiteArchitecture", "cut_lite", "lite_onnx", "name_tensors"]
 
 Array = npt.NDArray[Any]
 
@@ -241,6 +241,38 @@ def lite_onnx(
     )
     checker.check_model(model)
     return model
+
+
+def cut_lite(model: ModelProto, stage: int) -> ModelProto:
+    """Cut what `lite_onnx` built in front of a stage.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    stage : int
+        From 1 to 6.
+
+    Returns
+    -------
+    onnx.ModelProto
+        ``images`` as before → ``features`` float32 (N, H * W * C), channels last.
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    cut = ModelProto()
+    cut.CopyFrom(model)
+    graph = cut.graph
+    first = next(place for place, node in enumerate(graph.node) if node.name.startswith(f"blocks.{stage}."))
+    del graph.node[first:]
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend([*kept, numpy_helper.from_array(np.array([0, -1], np.int64), "rows")])
+    graph.node.append(helper.make_node("Transpose", [graph.node[-1].output[0]], ["places"], perm=[0, 2, 3, 1]))
+    graph.node.append(helper.make_node("Reshape", ["places", "rows"], ["features"]))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", None]))
+    return cut
 
 
 def _fold(tensors: Mapping[str, Array], layer: _Layer) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gingham.features import Backbone
 from gingham.features.timm_backbone import converted_once
+from gingham.refine.stages import Cut
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -26,10 +27,8 @@ class PrefixBackbone(Backbone):
     ----------
     whole : Backbone
         Whose preprocessing and weights it has.
-    fixed : nn.Module
-        Float32 (N, 3, S, S), normalized → (N, C, H, W), or another shape.
-    depth : str
-        Of the training behind it; part of its name.
+    cut : Cut
+        Whose fixed part it is: float32 (N, 3, S, S), normalized → (N, C, H, W), or another shape.
     resolution : int
         S.
     directory : Path, optional
@@ -41,18 +40,21 @@ class PrefixBackbone(Backbone):
         Of one image's activations: (H, W, C) of maps, the channels last; else as the network gives them.
     """
 
-    def __init__(
-        self, whole: Backbone, fixed: nn.Module, depth: str, resolution: int, directory: Path | None = None
-    ) -> None:
+    def __init__(self, whole: Backbone, cut: Cut, resolution: int, directory: Path | None = None) -> None:
+        fixed = cut.fixed
+        assert fixed is not None
+        self._whole, self._stage = whole, cut.stage
         self._network = _RowsOfNumbers(copy.deepcopy(fixed)).eval()
         with torch.inference_mode():
             example = fixed.eval()(torch.zeros(1, 3, resolution, resolution))
         self.shape = tuple(_channels_last(example).shape[1:])
         self._directory = directory
-        super().__init__(f"{whole.name}-before-{depth}", math.prod(self.shape), whole.weights)
+        super().__init__(f"{whole.name}-before-{cut.depth}", math.prod(self.shape), whole.weights)
 
     def onnx_model(self, resolution: int) -> ModelProto:
-        """Convert it, or take it from the folder; see `Backbone.onnx_model`."""
+        """Cut it from the whole, convert it, or take it from the folder; see `Backbone.onnx_model`."""
+        if self._stage and (ready := self._whole.onnx_before(self._stage, resolution)) is not None:
+            return ready
         stem = f"{self.name}-{self.weights.sha256[:16]}-{resolution}"
         return converted_once(self._directory, stem, lambda: self._network, resolution, self.weights)
 

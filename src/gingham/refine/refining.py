@@ -195,7 +195,7 @@ def _source(
     resolution = files.maker.recipe.resolution
     if cut.fixed is None:
         return PixelSource(files), (resolution, resolution, 3)
-    prefix = PrefixBackbone(backbone, cut.fixed, cut.depth, resolution, converted)
+    prefix = PrefixBackbone(backbone, cut, resolution, converted)
     runner = open_engine(prefix, resolution, engine, precision)
     plain = np.concatenate([parts.validation, parts.test])
     maker = files.maker

@@ -107,6 +107,8 @@ class Cut:
         Of the trained parameters in the whole network, in its order.
     depth : str
         What was chosen, such as ``last-3-stages``.
+    stage : int or None
+        The first stage that is trained, from 0; None where the cut is not in front of one.
     """
 
     fixed: nn.Module | None
@@ -114,6 +116,7 @@ class Cut:
     network: nn.Module
     names: tuple[str, ...]
     depth: str
+    stage: int | None = None
 
 
 def cut_network(network: nn.Module, depth: str, resolution: int, *, on_gpu: bool) -> Cut:
@@ -158,7 +161,8 @@ def cut_network(network: nn.Module, depth: str, resolution: int, *, on_gpu: bool
     fixed, trained = nn.Sequential(*stages.steps[:first]), nn.Sequential(*stages.steps[first:])
     of_trained = {id(parameter) for parameter in trained.parameters()}
     names = tuple(name for name, parameter in network.named_parameters() if id(parameter) in of_trained)
-    return Cut(fixed, trained, network, names, f"last-{wanted}-stage{'s' if wanted > 1 else ''}")
+    chosen = f"last-{wanted}-stage{'s' if wanted > 1 else ''}"
+    return Cut(fixed, trained, network, names, chosen, count - wanted)
 
 
 def _composes(stages: Stages, network: nn.Module, resolution: int) -> bool:

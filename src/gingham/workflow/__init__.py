@@ -6,6 +6,7 @@ A verb takes a project and its parameters, brings up to date what it needs, and 
 from gingham.workflow.doctor import doctor
 from gingham.workflow.export import export
 from gingham.workflow.history import compare, runs, show
+from gingham.workflow.nearest import NearestImage, NearestResult, nearest
 from gingham.workflow.results import (
     Comparison,
     DatasetSummary,
@@ -34,6 +35,8 @@ __all__ = [
     "ExportResult",
     "FeaturesResult",
     "InitResult",
+    "NearestImage",
+    "NearestResult",
     "Progress",
     "RefineResult",
     "RunList",
@@ -47,6 +50,7 @@ __all__ = [
     "export",
     "featurize",
     "init",
+    "nearest",
     "refine",
     "run",
     "runs",

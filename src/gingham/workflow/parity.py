@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gingham.workflow.results import RunResult
     from gingham.workflow.steps import Steps
 
-__all__ = ["check_run", "expected_of", "probes_of", "spread"]
+__all__ = ["check_run", "engine_of", "expected_of", "probes_of", "spread"]
 
 PHOTOS = 4  # a run is checked in passing
 PHOTOS_OF_EXPORT = 8
@@ -123,7 +123,7 @@ def expected_of(
     head = read_head(model, info)
     inputs = squares(probes, info.recipe, whole=whole)
     try:
-        runners = [_engine(folder, run, info, precision) for precision in ("f32", None)]
+        runners = [engine_of(folder, run, info, precision) for precision in ("f32", None)]
         exact, own = (_answers(head, _features_by(runner, inputs)) for runner in runners)
         name, engine = "the training path", runners[1].name
     except GinghamError:
@@ -135,7 +135,7 @@ def expected_of(
     return Expected(name, info.labels, exact, own, engine, recorded, recorded_by)
 
 
-def _engine(folder: ProjectFolder, run: RunResult, info: ModelInfo, precision: str | None) -> Engine:
+def engine_of(folder: ProjectFolder, run: RunResult, info: ModelInfo, precision: str | None) -> Engine:
     """Open the run's backbone as it was trained with, or at another precision on the CPU."""
     from gingham.features import load_backbone
     from gingham.features.engines import open_engine
