@@ -10,8 +10,13 @@ import pytest
 from gingham.cli.commands import COMMON, app, runs_app
 from gingham.config import Config, parameters
 
-ARGUMENTS = {"deploy": ["docker"], "runs compare": ["a", "b"], "predict": ["model.onnx", "a.jpg"]}
-WITHOUT_PARAMETERS = {"runs list", "runs show", "runs compare", "export", "predict", "serve", "deploy"}
+ARGUMENTS = {
+    "nearest": ["latest", "a.jpg"],
+    "deploy": ["docker"],
+    "runs compare": ["a", "b"],
+    "predict": ["model.onnx", "a.jpg"],
+}
+WITHOUT_PARAMETERS = {"runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy"}
 
 
 def names(group: Any) -> list[str]:

@@ -72,6 +72,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
+EPOCH = ("train_loss", "validation_loss", "validation_error", "test_error")
+SPEED = {"learning_rate": 5e-4, "images_per_second": 100.0, "seconds": 6.0}
+
+
 @pytest.fixture
 def published(store: RunStore, make_record: MakeRecord, noon: Any) -> tuple[RunRecord, Path]:
     """A run with everything that is hard to copy: names in any script, long values, numbers that are none."""
@@ -97,6 +101,20 @@ def published(store: RunStore, make_record: MakeRecord, noon: Any) -> tuple[RunR
                 "splits": {"groups": None, "pattern": "z" * 9000},
                 "features": dict.fromkeys(names, True),
                 "tracking": {"uri": "http://ann:s3cret@127.0.0.1/"},
+            },
+            refinement={
+                "depth": "last-3-stages",
+                "device": "cpu",
+                "precision": "bf16",
+                "train": 90,
+                "validation": 10,
+                "trained_parameters": 1,
+                "parameters": 2,
+                "kept_epoch": 2,
+                "epochs": [
+                    dict.fromkeys(EPOCH, None) | {"epoch": 1 + i, "train_error": error} | SPEED
+                    for i, error in enumerate((0.2, 0.1))
+                ],
             },
         )
         record = store.publish(staged.path, record)
@@ -125,6 +143,12 @@ def test_a_run_is_copied_to_a_server_once(server: str, published: tuple[RunRecor
     assert metrics["svm.cv_accuracy.0.1"] == 0.9
     assert metrics["seconds.total"] == 4.4
     assert metrics["dataset.test"] == 107
+    history = call(f"{api}/metrics/get-history?run_id={run['info']['run_id']}&metric_key=refinement.train_error")[
+        "metrics"
+    ]
+    assert [(point["step"], point["value"]) for point in history] == [(1, 0.2), (2, 0.1)]
+    assert "refinement.test_error" not in metrics
+    assert metrics["refinement.kept_epoch"] == 2
     assert sum(key.startswith("per_class_accuracy.") for key in metrics) == 8, "no two names fell together"
     assert "macro_auc" not in metrics
 

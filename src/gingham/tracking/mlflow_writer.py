@@ -58,8 +58,21 @@ def metrics(record: RunRecord) -> dict[str, float]:
         "featurize": record.featurize.model_dump() if record.featurize else {},
         "dataset": {name: getattr(record.dataset, name) for name in ("images", "train", "test")},
     }
+    if record.refinement:
+        single = {"kept_epoch", "held_out_accuracy", "threshold", "coverage", "train", "validation"}
+        blocks["refinement"] = record.refinement.model_dump(include=single)
     numbers = ((name, value) for name, value in _leaves(blocks) if isinstance(value, int | float))
     return _keyed((name, float(value)) for name, value in numbers if not isinstance(value, bool))
+
+
+def curves(record: RunRecord) -> list[tuple[str, float, int]]:
+    """Return what was measured after each epoch of a refinement: name, value and epoch."""
+    return [
+        (f"refinement.{name}", float(value), epoch.epoch)
+        for epoch in (record.refinement.epochs if record.refinement else ())
+        for name, value in epoch.model_dump(exclude={"epoch"}).items()
+        if value is not None
+    ]
 
 
 def tags(record: RunRecord) -> dict[str, str]:
@@ -200,6 +213,7 @@ def _log_values(client: MlflowClient, mlflow_run_id: str, record: RunRecord) -> 
     # The time is the record's, so that logging again after an interruption changes nothing.
     moment = _milliseconds(record.finished)
     numbers = [Metric(name, value, moment, 0) for name, value in metrics(record).items()]
+    numbers += [Metric(name, value, moment, epoch) for name, value, epoch in curves(record)]
     for start in range(0, len(numbers), METRICS_PER_CALL):
         client.log_batch(mlflow_run_id, metrics=numbers[start : start + METRICS_PER_CALL])
     texts = [Param(name, value) for name, value in parameters(record).items()]
