@@ -76,6 +76,31 @@ def no_outer_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def rendered_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole sample, rendered once for all processes that test; to be copied, never changed."""
+    from filelock import FileLock
+
+    from gingham.collect.sample import render_sample
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(shared / "sample.lock"):
+        render_sample(shared / "patterns", seed=0, workers=2)  # what is there already is not done again
+    return shared / "patterns"
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """Tests run beside each other; what is small is no faster in several threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)  # results differ in their last bits with the number
+
+
+@pytest.fixture(scope="session")
 def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a small dataset and parameters for quick runs; to be copied, never changed."""
     project = tmp_path_factory.mktemp("untouched") / "project"

@@ -87,9 +87,3 @@ class SmallBackbone(Backbone):
 @pytest.fixture
 def backbone() -> Backbone:
     return SmallBackbone()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Tests run beside each other; what is small is no faster in several threads."""
-    torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from torch import nn
 
 from gingham.refine.acceleration import accelerate
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 NETWORKS = ("tf_efficientnet_lite0", "mobilenetv3_small_050", "convnext_atto", "resnet18", "vit_tiny_patch16_224")
 

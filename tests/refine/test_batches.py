@@ -12,7 +12,7 @@ from gingham.config import Refinement
 from gingham.refine.batches import blend, epoch_rows
 from gingham.refine.schedule import rate_at
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 LABELS = np.repeat([0, 1, 2], [9, 3, 4])
 ROWS = np.arange(16)

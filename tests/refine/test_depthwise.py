@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from gingham.refine.depthwise import depthwise_conv
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 
 @pytest.mark.parametrize("kernel", [2, 3, 4, 5, 7])

@@ -9,7 +9,7 @@ from gingham.features import load_backbone, open_engine
 from gingham.refine.prefix import PrefixBackbone
 from gingham.refine.stages import cut_network
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])

@@ -18,7 +18,7 @@ from gingham.features import Backbone, load_backbone
 from gingham.refine import Files, Parts, Refined, refine
 from gingham.refine.classifier import Classifier
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 N, TRAIN, VALIDATION = 24, 15, 18
 QUICK = {

@@ -16,7 +16,7 @@ from gingham.refine.prefix import PrefixBackbone
 from gingham.refine.sources import ActivationSource, PixelSource
 from gingham.refine.stages import Cut
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 VARIED, PLAIN = np.array([0, 2, 3, 5, 7]), np.array([1, 4])
 

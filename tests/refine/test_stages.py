@@ -10,7 +10,7 @@ from torch import nn
 from gingham.errors import ConfigError
 from gingham.refine.stages import cut_network
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 FAMILIES = {
     "tf_efficientnet_lite0": (96, "last-3-stages"),

@@ -14,7 +14,7 @@ from gingham.images import network_input
 from gingham.records import InputRecipe, content_hash
 from gingham.refine import ViewMaker
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 
 def png(pixels: np.ndarray) -> bytes:

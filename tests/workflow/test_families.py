@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from gingham import load
 from tests.textures import CLASSES
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_torch_thread")]
 
 # Small ones of each family, with random weights.
 FAMILIES = {
@@ -27,17 +27,16 @@ FAMILIES = {
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_whole_way(gingham: Any, project: Path, name: str) -> None:
-    torch.set_num_threads(1)
     torch.manual_seed(0)
-    depth, *sides = FAMILIES[name]
+    stages, *sides = FAMILIES[name]
     weights = project / "weights.safetensors"
-    for side in sides:
+    for side, depth in zip(sides, (stages, "all"), strict=True):
         size = {"img_size": side} if timm.get_pretrained_cfg(name).fixed_input_size else {}
         save_file(timm.create_model(name, num_classes=0, **size).state_dict(), weights)
         arguments = (
             "--features.backbone", name, "--features.backbone_weights", weights, "--features.resolution", side,
-            "--refinement.epochs", 1, "--refinement.start", "random", "--evaluation.bootstrap", 100,
-            "--classifier", "dnn",
+            "--refinement.epochs", 1, "--refinement.depth", depth, "--refinement.start", "random",
+            "--evaluation.bootstrap", 100, "--classifier", "dnn",
         )  # fmt: skip
         done = gingham("run", "--project", project, "--json", *arguments)
         assert done.status == 0, done.err
