@@ -240,6 +240,7 @@ def test_patience_ends_it(train: Callable[..., Refined]) -> None:
     errors = [epoch.validation_error for epoch in made.epochs]
     assert made.stopped == "patience"
     assert errors.index(min(errors)) == len(errors) - 3
+    assert_same(train(epochs=60, patience=2, schedule="constant", ema=0.9), made)  # from its last checkpoint
 
 
 def test_without_a_validation_part_the_last_epoch_is_kept(

@@ -92,6 +92,32 @@ def test_nothing_is_trained_twice(gingham: Any, refined: Path) -> None:
     assert svm["refinement"]["held_out_accuracy"] == svm["svm"]["cv_accuracy"][str(svm["svm"]["c"])]
 
 
+def test_what_validates_is_seen_neither_by_the_network_nor_by_its_start(
+    gingham: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gingham.classifiers as classifiers
+    import gingham.refine as room
+
+    fit_head, refine, seen = classifiers.fit_head, room.refine, {}
+
+    def fit(features: np.ndarray, *arguments: Any, **others: Any) -> Any:
+        seen["start"] = features
+        return fit_head(features, *arguments, **others)
+
+    def train(backbone: Any, files: Any, parts: Any, *arguments: Any, **others: Any) -> Any:
+        seen["parts"] = parts
+        return refine(backbone, files, parts, *arguments, **others)
+
+    monkeypatch.setattr(classifiers, "fit_head", fit)
+    monkeypatch.setattr(room, "refine", train)
+    made = gingham("refine", "--project", project, "--json", *QUICK).json["refinement"]
+    parts = seen["parts"]
+    assert len(seen["start"]) == len(parts.train) == made["train"]
+    assert len(parts.validation) == made["validation"] > 0
+    assert not set(parts.train) & set(parts.validation)
+    assert not set(parts.test) & (set(parts.train) | set(parts.validation))
+
+
 def test_settings_of_the_refinement_make_no_run_of_the_svm_anew(gingham: Any, refined: Path) -> None:
     again = gingham("run", "--project", refined, "--json", "--refinement.epochs", "99")
     assert again.json["up_to_date"]

@@ -139,6 +139,9 @@ class Training:
         with Interruption() as interruption:
             self.interruption = interruption
             while self.progress.epoch < settings.epochs and not self.stopped:
+                if self._out_of_patience():
+                    self.stopped = "patience"
+                    break
                 with suppress(_NotedError):
                     self._epoch(interruption)
                 if interruption.signal is not None:
@@ -146,8 +149,6 @@ class Training:
                     if not interruption.by_ctrl_c or not self.progress.epochs:
                         raise KeyboardInterrupt
                     self.stopped = "interrupted"
-                elif self._out_of_patience():
-                    self.stopped = "patience"
         self._keep_the_right_epoch()
 
     def _resume(self) -> None:

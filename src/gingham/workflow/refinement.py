@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_backbone", "refined_network", "refinement_block"]
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: raise it when the same images and settings come to give another network."""
 
 WEIGHTS = "weights.safetensors"
@@ -85,7 +85,8 @@ def refined_network(steps: Steps) -> RefinedNetwork:
     validation = frozenset(steps.files[row].content for row in train[validates])
     found = _read(steps, folder, key, validation)
     if found is None:
-        start = steps.linear if settings.start == "linear" else None
+        # The start must not have seen what validates either.
+        start = steps.linear_on(train[~validates]) if settings.start == "linear" else None
         with steps.timed("refine"):
             made = _make(steps, train[~validates], train[validates], start, folder)
             if made.stopped == "interrupted":  # the checkpoint stays, to go on from

@@ -350,11 +350,14 @@ class Steps:
 
     @cached_property
     def linear(self) -> LinearHead:
-        """The SVM on the pretrained network's features."""
+        """The SVM on the pretrained network's features of the training images."""
+        return self.linear_on(self.rows("train"))
+
+    def linear_on(self, rows: np.ndarray[Any, np.dtype[np.intp]]) -> LinearHead:
+        """Return the SVM on the pretrained network's features of some files."""
         from gingham.classifiers import LinearHead, fit_head
 
         features, settings = self.untrained, self.config.svm
-        rows = self.rows("train")
         labels = self.labels[rows]
         with self.timed("train"):
             content = [(self.files[row].content, int(self.labels[row]), int(self.groups[row])) for row in rows]
