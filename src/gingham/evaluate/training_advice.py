@@ -57,11 +57,12 @@ def diagnose_training(epochs: Sequence[Epoch], n_validation: int) -> tuple[str, 
                 f"Validation error is {round(100 * gap)} points above training error: more dropout "
                 "(--refinement.dropout), more weight decay (--refinement.weight_decay), or, best, more images."
             )
-        losses = [epoch.validation_loss for epoch in epochs if epoch.validation_loss is not None]
-        lowest = min(range(len(losses)), key=losses.__getitem__)
-        if len(losses) > 2 and losses[-1] > 1.25 * losses[lowest] and lowest < len(losses) - 2:
+        errors = [epoch.validation_error for epoch in epochs if epoch.validation_error is not None]
+        best = len(errors) - 1 - errors[::-1].index(min(errors))
+        # Not the loss: with smoothed labels it rises while the answers get better.
+        if best < len(errors) - 2 and least > errors[best]:
             found.append(
-                f"Validation loss was lowest after epoch {epochs[lowest].epoch} and has risen since: "
-                f"fewer epochs would do (--refinement.epochs {epochs[lowest].epoch + 1})."
+                f"Validation error was lowest after epoch {epochs[best].epoch} and has risen since: "
+                f"fewer epochs would do (--refinement.epochs {epochs[best].epoch})."
             )
     return tuple(found)
