@@ -12,7 +12,7 @@ HEAD = """# Parameters
 
 Set any of them in `gingham.toml`, as a variable (`GINGHAM_SVM__FOLDS=3`) or as a flag (`--svm.folds 3`);
 the later wins. Those of `[service]` are flags of `gingham serve`, without the name of the table: `--port 8080`.
-`gingham init` writes them all. This page is made from `config.py` by `make docs`.
+`gingham init` writes them all. This page is made from `config/tables.py` by `make docs`.
 
 | parameter | default | allowed | |
 |---|---|---|---|

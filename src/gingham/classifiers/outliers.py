@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OUTLIER_QUANTILE", "class_centres", "outlier_distances", "outlier_limit"]
+__all__ = ["OUTLIER_QUANTILE", "class_centres", "limit_of", "outlier_distances", "outlier_limit"]
 
 OUTLIER_QUANTILE = 0.99
 """The share of held-out training images that lie within the limit."""
@@ -91,6 +91,11 @@ def outlier_limit(features: Floats, labels: Ints, fold: Ints) -> float:
         seen = total_counts > counts[held_out]
         centres = _unit(total[seen] - by_fold[held_out, seen])
         distances[rows] = outlier_distances(features[rows], centres)
+    return limit_of(distances)
+
+
+def limit_of(distances: Floats) -> float:
+    """Return the distance within which nearly all images lie that were held out; positive."""
     return max(SMALLEST_LIMIT, float(np.quantile(distances, OUTLIER_QUANTILE, method="higher")))
 
 

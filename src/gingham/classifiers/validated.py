@@ -17,7 +17,7 @@ from gingham.classifiers.calibration import Calibration, fit_calibration
 from gingham.classifiers.cross_validation import balanced, constant, fit_all, shared_preconditioner
 from gingham.classifiers.folds import stratified_group_folds
 from gingham.classifiers.head import LinearHead, two_sided
-from gingham.classifiers.outliers import OUTLIER_QUANTILE, class_centres, outlier_distances
+from gingham.classifiers.outliers import class_centres, limit_of, outlier_distances
 from gingham.classifiers.problems import Rows
 from gingham.classifiers.workers import workers
 
@@ -214,4 +214,4 @@ def _outlier_limit(features: NDArray[np.float32], labels: Ints, validation: Mask
     seen = ~validation
     held_out = validation if validation.any() else seen
     distances = outlier_distances(features[held_out], class_centres(features[seen], labels[seen], n_classes))
-    return max(1e-4, float(np.quantile(distances, OUTLIER_QUANTILE, method="higher")))
+    return limit_of(distances)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,9 +199,11 @@ def _make(
     )
     parts = Parts(train, validation, steps.rows("test"), steps.labels, len(steps.classes))
     coef, intercept = _first_layer(steps, train, start)
-    report: Callable[[str, int, int], None] = lambda step, done, total: (  # noqa: E731
-        (steps.progress(step) or (lambda _done, _total: None))(done, total)
-    )
+
+    def report(step: str, done: int, total: int) -> None:
+        if tell := steps.progress(step):
+            tell(done, total)
+
     return refine(
         steps.pretrained,
         Files(steps.items, steps.root, maker),
