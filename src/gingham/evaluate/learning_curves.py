@@ -72,7 +72,8 @@ def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figur
     speeds.plot(numbers, [epoch.images_per_second for epoch in epochs], **plain)
     speeds.set_ylabel("Images/s")
     speeds.set_xlabel("Epoch")
-    speeds.xaxis.set_major_locator(MaxNLocator(integer=True))
+    speeds.set_xlim(0.5, len(epochs) + 0.5)
+    speeds.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (errors, rates, speeds):
         style_axes(axes, theme)
     for axes in (rates, speeds):
