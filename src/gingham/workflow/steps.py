@@ -351,6 +351,7 @@ class Steps:
     @cached_property
     def linear(self) -> LinearHead:
         """The SVM on the pretrained network's features of the training images."""
+        _ = self.untrained  # so that images that are lost are known before the others are counted
         return self.linear_on(self.rows("train"))
 
     def linear_on(self, rows: np.ndarray[Any, np.dtype[np.intp]]) -> LinearHead:
