@@ -14,16 +14,20 @@ __all__ = [
     "InputRecipe",
     "SkipReason",
     "Skipped",
+    "View",
+    "Views",
     "content_hash",
     "display_path",
     "encodable",
     "spreadsheet_cell",
+    "views_of",
 ]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 Fit = Literal["crop", "squash"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
+Views = Literal["one", "flip", "crops", "crops-and-flips"]
 
 
 class SkipReason(StrEnum):
@@ -69,6 +73,47 @@ class InputRecipe:
             raise ValueError(f"resolution must be at least 1, not {self.resolution}")
         if not 0 < self.crop_fraction <= 1:
             raise ValueError(f"crop_fraction must lie in (0, 1], not {self.crop_fraction}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of an input square that the network sees, mirrored or not.
+
+    Parameters
+    ----------
+    left, top : int
+        In pixels of the square.
+    mirrored : bool
+        Left and right exchanged.
+    """
+
+    left: int
+    top: int
+    mirrored: bool = False
+
+
+def views_of(views: Views, outer: int, inner: int) -> tuple[View, ...]:
+    """Return what the network sees of an input square, and whose features are averaged.
+
+    Parameters
+    ----------
+    views : {"one", "flip", "crops", "crops-and-flips"}
+        The square; that and its mirror image; its four corners and its centre; those and their mirror images, the ten
+        views of Krizhevsky et al. (*ImageNet classification with deep convolutional neural networks*, 2012).
+    outer, inner : int
+        Side of the square, and of what the network sees at once, in pixels.
+
+    Examples
+    --------
+    >>> views_of("flip", 224, 224)
+    (View(left=0, top=0, mirrored=False), View(left=0, top=0, mirrored=True))
+    """
+    edge = outer - inner
+    places = [(0, 0)]
+    if views.startswith("crops"):
+        places = [(edge // 2, edge // 2), (0, 0), (edge, 0), (0, edge), (edge, edge)]
+    mirrored = (False, True) if views.endswith(("flip", "flips")) else (False,)
+    return tuple(View(left, top, flip) for flip in mirrored for left, top in places)
 
 
 @dataclass(frozen=True, slots=True)

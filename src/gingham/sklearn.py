@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gingham.classifiers.svm_search import LinearSVMSearch
 from gingham.errors import DataError, ImageError, UsageError
-from gingham.records import Fit, SkipReason, content_hash, display_path
+from gingham.records import Fit, SkipReason, Views, content_hash, display_path
 
 __all__ = ["ImageFeaturizer", "LinearSVMSearch"]
 
@@ -25,9 +25,11 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     backbone : str
-        ``efficientnet_lite0``, ``_lite1``, ``_lite2``, or any timm name.
+        ``efficientnet_lite0``, ``_lite1``, ``_lite2``, or any timm name; joined by ``+``, several see more together.
     resolution : int
         Side of the network's input in pixels; divisible by 32.
+    views : {"one", "flip", "crops", "crops-and-flips"}
+        Over which the features are averaged; see :func:`gingham.records.views_of`.
     fit_images : {"crop", "squash"}
         Whether the centre of an image is seen, or the whole image, made square.
     weights : str or path, optional
@@ -46,6 +48,7 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         backbone: str = "efficientnet_lite0",
         resolution: int = 224,
+        views: Views = "one",
         fit_images: Fit = "crop",
         weights: str | os.PathLike[str] | None = None,
         engine: str = "auto",
@@ -54,6 +57,7 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.backbone = backbone
         self.resolution = resolution
+        self.views = views
         self.fit_images = fit_images
         self.weights = weights
         self.engine = engine
@@ -68,11 +72,13 @@ class ImageFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ConfigError, UnavailableError
             If there is no such backbone, or its weights are not here.
         """
-        from gingham.features import load_backbone
+        from gingham.features import load_composed
 
-        self.backbone_ = load_backbone(
+        self.backbone_ = load_composed(
             self.backbone,
-            weights=Path(self.weights) if self.weights else None,
+            Path(self.weights) if self.weights else None,
+            self.resolution,
+            self.views,
             directory=Path(self.cache) / "backbones" if self.cache else None,
         )
         self.n_features_out_ = self.backbone_.n_features

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 from PIL import Image
 
-from gingham import load
+from gingham import Project, load
 from gingham.errors import UsageError
 from gingham.export import Predictor
 from gingham.export.explanation import Explainer
@@ -99,3 +99,35 @@ def test_what_spoke_for_it_is_lit(evidence: list[list[float]], lit: tuple[int, i
 def test_without_any_evidence_all_is_dark() -> None:
     with Image.open(io.BytesIO(spotlight_jpeg(np.full((32, 32, 3), 255, np.uint8), np.zeros((2, 2)), 32))) as picture:
         assert np.asarray(picture).max() < 100
+
+
+@pytest.mark.parametrize(
+    ("backbone", "views", "side"),
+    [
+        ("efficientnet_lite0", "flip", 3),
+        ("efficientnet_lite0", "crops-and-flips", 8),
+        ("efficientnet_lite0+efficientnet_lite1", "one", 3),
+        ("efficientnet_lite0+efficientnet_lite1", "crops", 8),
+    ],
+)
+def test_the_evidence_of_views_and_of_several_networks_adds_up_too(
+    finished: Path, backbone: str, views: str, side: int
+) -> None:
+    run = Project(finished, environment={}).run(overrides={"features.backbone": backbone, "features.views": views})
+    model = load(run.model, "f32")
+    found = list(model.explain(PICTURES[:3]))
+    scores = model.run(np.stack([explanation.square for explanation in found])).scores
+    for explanation, row in zip(found, scores, strict=True):
+        assert explanation.evidence.shape == (side, side)
+        score = explanation.evidence.mean() + explanation.intercept
+        assert score == pytest.approx(row[model.labels.index(explanation.label)], abs=1e-3)
+
+
+def test_evidence_in_a_mirrored_view_lies_where_it_is_in_the_picture(finished: Path) -> None:
+    project = Project(finished, environment={})
+    plain, flipped = (load(project.run(overrides={"features.views": views}).model, "f32") for views in ("one", "flip"))
+    (square,) = [e.square for e in plain.explain(PICTURES[:1])]
+    mirrored = np.ascontiguousarray(square[:, ::-1])
+    label = plain.labels[0]
+    a, b = (flipped._explainer.explain("", picture, label).evidence for picture in (square, mirrored))
+    np.testing.assert_allclose(a, b[:, ::-1], atol=1e-4)

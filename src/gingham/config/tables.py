@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from gingham.records import Fit
+from gingham.records import Fit, Views
 
 __all__ = ["Config", "Evaluation", "Features", "Preprocess", "Refinement", "Service", "Splits", "Svm", "Tracking"]
 
@@ -80,12 +80,16 @@ class Features(_Table):
     backbone: str = Field(
         "efficientnet_lite0",
         min_length=1,
-        description="efficientnet_lite0, _lite1, _lite2, or any timm name such as resnet18",
+        description="efficientnet_lite0, _lite1, _lite2, or any timm name; joined by +, several see more together",
     )
     backbone_weights: str = Field(
         "", description="A local weights file (.safetensors, .pth); empty: the backbone's own"
     )
     resolution: int = Field(224, ge=96, le=1024, multiple_of=32, description="Side of the network's input in pixels")
+    views: Views = Field(
+        "one",
+        description="Features are averaged over the input, or it and its mirror image, or its corners and centre, ...",
+    )
     engine: Literal["auto", "openvino", "torch", "onnxruntime"] = Field(
         "auto", description="What runs the network; auto: torch on a GPU, OpenVINO on a CPU"
     )

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 
 from gingham.errors import DataError
 from gingham.export.recipe import recipe_in_words
-from gingham.records import Fit, InputRecipe, Interpolation
+from gingham.records import Fit, InputRecipe, Interpolation, Views
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -43,6 +43,10 @@ class ModelInfo(BaseModel):
         ``images``: squares of the right size; ``image``: one picture of any size, which the graph resizes.
     resolution, fit, crop_fraction, interpolation
         How an image becomes the input; see :class:`gingham.records.InputRecipe`.
+    views : {"one", "flip", "crops", "crops-and-flips"}
+        Which parts of the input the network sees, and averages: inside the graph; see :func:`gingham.records.views_of`.
+    view_resolution : int or None
+        Side of what it sees at once; None: the whole input.
     threshold : float or None
         Predictions whose probability is lower are "not sure"; None: no threshold reaches the wanted precision.
     outlier_limit : float or None
@@ -77,6 +81,8 @@ class ModelInfo(BaseModel):
     fit: Fit
     crop_fraction: float = Field(gt=0, le=1)
     interpolation: Interpolation
+    views: Views = "one"
+    view_resolution: int | None = Field(default=None, ge=1)
     threshold: float | None = Field(default=None, ge=0, le=1)
     outlier_limit: float | None = Field(default=None, gt=0)
     classifier: str = "svm"

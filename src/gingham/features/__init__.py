@@ -6,10 +6,12 @@
 
 from gingham.features.backbones import Backbone, Weights, check_resolution, embedded_names, load_backbone
 from gingham.features.cache import FeatureCache
+from gingham.features.composed import JOINT, compose, load_composed
 from gingham.features.engines import Engine, EnginePlan, describe_engine, open_engine
 from gingham.features.pipeline import FeaturizeResult, feature_key, featurize, featurize_dataset
 
 __all__ = [
+    "JOINT",
     "Backbone",
     "Engine",
     "EnginePlan",
@@ -17,11 +19,13 @@ __all__ = [
     "FeaturizeResult",
     "Weights",
     "check_resolution",
+    "compose",
     "describe_engine",
     "embedded_names",
     "feature_key",
     "featurize",
     "featurize_dataset",
     "load_backbone",
+    "load_composed",
     "open_engine",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gingham.errors import ConfigError
-from gingham.records import Fit, InputRecipe, Interpolation
+from gingham.records import Fit, InputRecipe, Interpolation, Views
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -69,7 +69,14 @@ class Backbone(ABC):
     n_features : int
         Length of one image's feature vector.
     weights : Weights
+
+    Attributes
+    ----------
+    views : {"one", "flip", "crops", "crops-and-flips"}
+        Which parts of its input square it sees; see :func:`gingham.records.views_of`.
     """
+
+    views: Views = "one"
 
     def __init__(self, name: str, n_features: int, weights: Weights) -> None:
         self.name = name
@@ -116,6 +123,10 @@ class Backbone(ABC):
         """
         check_resolution(resolution)
         return InputRecipe(resolution, fit, self.weights.crop_fraction, self.weights.interpolation)
+
+    def view_resolution(self, resolution: int) -> int:
+        """Return the side of what it sees at once of an input square of this side."""
+        return resolution
 
     @abstractmethod
     def onnx_model(self, resolution: int) -> ModelProto:

@@ -72,10 +72,14 @@ class FeaturizeResult:
 
 def feature_key(engine: Engine, recipe: InputRecipe) -> dict[str, str | int | float | bool]:
     """Return all that a feature row depends on besides the image's content."""
-    return {
+    backbone = engine.backbone
+    views: dict[str, str | int | float | bool] = {}
+    if backbone.views != "one":
+        views = {"views": backbone.views, "view": backbone.view_resolution(recipe.resolution)}
+    return views | {
         "format": _FORMAT,
-        "backbone": engine.backbone.name,
-        "weights": engine.backbone.weights_sha256,
+        "backbone": backbone.name,
+        "weights": backbone.weights_sha256,
         "engine": engine.name,
         "resolution": recipe.resolution,
         "fit": recipe.fit,

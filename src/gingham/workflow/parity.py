@@ -19,7 +19,7 @@ from gingham.export.rebuild import read_head
 from gingham.export.runtime import Outputs, Runtime
 from gingham.images import open_bytes
 from gingham.records import content_hash, display_path
-from gingham.workflow.refinement import refined_backbone
+from gingham.workflow.backbones import pretrained_backbone, refined_backbone
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
@@ -137,15 +137,13 @@ def expected_of(
 
 def engine_of(folder: ProjectFolder, run: RunResult, info: ModelInfo, precision: str | None) -> Engine:
     """Open the run's backbone as it was trained with, or at another precision on the CPU."""
-    from gingham.features import load_backbone
     from gingham.features.engines import open_engine
 
     settings = Features.model_validate(run.record.parameters.get("features", {}))
     if run.record.refinement is not None:
-        backbone = refined_backbone(folder, settings.backbone, run.record.refinement.key)
+        backbone = refined_backbone(folder, settings, run.record.refinement.key)
     else:
-        weights = folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-        backbone = load_backbone(settings.backbone, weights=weights, directory=folder.backbones)
+        backbone = pretrained_backbone(folder, settings)
     if backbone.weights_sha256 != info.weights_sha256:
         raise UnavailableError("The backbone's weights are no longer those of the run.")
     if precision is None:

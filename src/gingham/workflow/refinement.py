@@ -13,22 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gingham.errors import UnavailableError
-from gingham.project import ProjectFolder, write_whole
+from gingham.project import write_whole
 from gingham.project.digests import digest
 from gingham.records import Epoch
+from gingham.workflow.backbones import WEIGHTS
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
-    from gingham.features import Backbone
     from gingham.refine import Refined
     from gingham.workflow.steps import Steps
 
-__all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_backbone", "refined_network", "refinement_block"]
+__all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_network", "refinement_block"]
 
 FORMAT = 2
 """Part of every key: raise it when the same images and settings come to give another network."""
 
-WEIGHTS = "weights.safetensors"
 NO_EFFECT = {"device", "compile", "cache_gb"}
 """Settings that say where and how fast, not what comes out."""
 
@@ -39,8 +38,8 @@ class RefinedNetwork:
 
     Parameters
     ----------
-    backbone : Backbone
-        The network without its last layer.
+    weights : Path
+        Of the network without its last layer.
     coef, intercept : float64 array of shape (n_classes, n_features) and (n_classes,)
         The last layer.
     validation : frozenset of str
@@ -52,7 +51,7 @@ class RefinedNetwork:
         Digest of all that it depends on.
     """
 
-    backbone: Backbone
+    weights: Path
     coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
     validation: frozenset[str]
@@ -82,7 +81,7 @@ def refined_network(steps: Steps) -> RefinedNetwork:
     key = _key(steps, train, validates)
     folder = steps.folder.refined / key
     validation = frozenset(steps.files[row].content for row in train[validates])
-    found = _read(steps, folder, key, validation)
+    found = _read(folder, key, validation)
     if found is None:
         # The start must not have seen what validates either.
         start = steps.linear_on(train[~validates]) if settings.start == "linear" else None
@@ -92,26 +91,12 @@ def refined_network(steps: Steps) -> RefinedNetwork:
                 key = f"{key}-{made.kept_epoch}"
                 folder = steps.folder.refined / key
             _write(folder, made, validation)
-            found = _read(steps, folder, key, validation)
+            found = _read(folder, key, validation)
         if found is None:
             raise UnavailableError(f"{folder} cannot be read back. Run the same command again.")
         if made.stopped != "interrupted":
             (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     return found
-
-
-def refined_backbone(folder: ProjectFolder, name: str, key: str) -> Backbone:
-    """Return a network that was refined before.
-
-    Raises
-    ------
-    UnavailableError
-        If its weights are gone.
-    """
-    from gingham.features import load_backbone
-
-    place = folder.refined / key
-    return load_backbone(name, weights=place / WEIGHTS, directory=place)
 
 
 def head_on_refined(steps: Steps, features: NDArray[np.float32]) -> LinearHead:
@@ -173,7 +158,7 @@ def _key(steps: Steps, train: NDArray[np.intp], validates: NDArray[np.bool_]) ->
         for row, held in zip(train, validates, strict=True)
     ]
     parameters = [
-        config.features.model_dump(exclude={"backbone_weights"}),
+        config.features.model_dump(exclude={"backbone_weights", "views"}),
         steps.pretrained.weights_sha256,
         config.preprocess.model_dump(),
         config.refinement.model_dump(exclude=NO_EFFECT),
@@ -184,13 +169,17 @@ def _key(steps: Steps, train: NDArray[np.intp], validates: NDArray[np.bool_]) ->
 
 
 def _make(
-    steps: Steps, train: NDArray[np.intp], validation: NDArray[np.intp], start: LinearHead | None, folder: Path
+    steps: Steps,
+    train: NDArray[np.intp],
+    validation: NDArray[np.intp],
+    start: LinearHead | None,
+    folder: Path,
 ) -> Refined:
     from gingham.refine import Files, Parts, ViewMaker, refine
 
     config, settings = steps.config, steps.config.refinement
     maker = ViewMaker(
-        steps.recipe,
+        steps.pretrained.recipe(config.features.resolution, config.preprocess.fit),
         settings.augment,
         settings.smallest_crop,
         settings.flip,
@@ -251,7 +240,7 @@ def _write(folder: Path, made: Refined, validation: frozenset[str]) -> None:
     write_whole(folder / "last.safetensors", save({"coef": made.coef, "intercept": made.intercept}, {"refined": text}))
 
 
-def _read(steps: Steps, folder: Path, key: str, validation: frozenset[str]) -> RefinedNetwork | None:
+def _read(folder: Path, key: str, validation: frozenset[str]) -> RefinedNetwork | None:
     """Read a network back; None where there is none, or it is damaged."""
     from safetensors import SafetensorError, safe_open
 
@@ -266,5 +255,4 @@ def _read(steps: Steps, folder: Path, key: str, validation: frozenset[str]) -> R
             return None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-    backbone = refined_backbone(steps.folder, steps.config.features.backbone, key)
-    return RefinedNetwork(backbone, coef, intercept, validation, text["about"], key)
+    return RefinedNetwork(weights, coef, intercept, validation, text["about"], key)

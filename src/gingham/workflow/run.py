@@ -86,7 +86,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
     progress = steps.progress("report") or (lambda _done, _total: None)
     with steps.timed("report"):
         progress(0, 2)
-        backbone = steps.backbone.onnx_model(steps.config.features.resolution)
+        backbone = steps.backbone.onnx_model(steps.recipe.resolution)
         write_whole(directory / "model.onnx", build_model(backbone, steps.head, _model_info(steps, summary, run_id)))
         check_run(steps, directory / "model.onnx")
         progress(1, 2)
@@ -145,7 +145,7 @@ def _transfer(steps: Steps) -> tuple[str, ...]:
 def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
     from gingham.export.model_file import FORMAT_VERSION, ModelInfo
 
-    recipe, weights = steps.recipe, steps.backbone.weights
+    recipe, backbone, weights = steps.recipe, steps.backbone, steps.backbone.weights
     return ModelInfo(
         format_version=FORMAT_VERSION,
         labels=summary.classes,
@@ -153,6 +153,8 @@ def _model_info(steps: Steps, summary: DatasetSummary, run_id: str) -> Any:
         fit=recipe.fit,
         crop_fraction=recipe.crop_fraction,
         interpolation=recipe.interpolation,
+        views=backbone.views,
+        view_resolution=backbone.view_resolution(recipe.resolution),
         threshold=steps.head.threshold,
         outlier_limit=steps.head.outlier_limit,
         classifier=steps.config.classifier,

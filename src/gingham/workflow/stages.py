@@ -121,7 +121,7 @@ def refine(folder: ProjectFolder, config: Config, images: StrPath | None, progre
             backbone=config.features.backbone,
             resolution=config.features.resolution,
             refinement=refinement_block(steps),
-            weights=Path(made.backbone.weights.source),
+            weights=made.weights,
             seconds=steps.total_seconds(),
         )
 

@@ -39,6 +39,7 @@ from gingham.project.digests import digest, file_digest
 from gingham.project.files import user_path
 from gingham.records import ImageFile, InputRecipe, display_path
 from gingham.split import Split, data_fingerprint, leaks, make_split, test_fingerprint
+from gingham.workflow.backbones import pretrained_backbone, refined_backbone, single_backbone
 from gingham.workflow.checks import dataset_warnings, refuse_hopeless
 from gingham.workflow.results import DatasetSummary
 
@@ -281,12 +282,9 @@ class Steps:
 
     @cached_property
     def pretrained(self) -> Backbone:
-        """The pretrained network."""
-        from gingham.features import load_backbone
-
-        settings = self.config.features
-        weights = self.folder.dataset(settings.backbone_weights) if settings.backbone_weights else None
-        return load_backbone(settings.backbone, weights=weights, directory=self.folder.backbones)
+        """The pretrained network: for an SVM on the views that are wanted, else what is to be refined."""
+        choose = pretrained_backbone if self.config.classifier == "svm" else single_backbone
+        return choose(self.folder, self.config.features)
 
     @cached_property
     def refined(self) -> RefinedNetwork:
@@ -295,15 +293,20 @@ class Steps:
 
         return refined_network(self)
 
-    @property
+    @cached_property
     def backbone(self) -> Backbone:
-        """The network whose features are classified: the pretrained one, or the refined one."""
-        return self.pretrained if self.config.classifier == "svm" else self.refined.backbone
+        """The network whose features are classified: the pretrained one, or the refined one, on the same views."""
+        if self.config.classifier == "svm":
+            return self.pretrained
+        return refined_backbone(self.folder, self.config.features, self.refined.key)
 
     @cached_property
     def recipe(self) -> InputRecipe:
         """How an image becomes the backbone's input."""
-        return self.pretrained.recipe(self.config.features.resolution, self.config.preprocess.fit)
+        return self._recipe_of(self.backbone)
+
+    def _recipe_of(self, backbone: Backbone) -> InputRecipe:
+        return backbone.recipe(self.config.features.resolution, self.config.preprocess.fit)
 
     @cached_property
     def featurized(self) -> FeaturizeResult:
@@ -329,7 +332,7 @@ class Steps:
                 self.items,
                 root=self.root,
                 backbone=backbone,
-                recipe=self.recipe,
+                recipe=self._recipe_of(backbone),
                 engine=self.config.features.engine,
                 precision=self.config.features.precision,
                 max_pixels=self.config.preprocess.max_pixels,
