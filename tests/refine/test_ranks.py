@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
+from gingham import Project
 from gingham.errors import ConfigError, UnavailableError
 from gingham.refine import Refined
 from gingham.refine.batches import share_of_batches
@@ -131,7 +133,7 @@ def test_the_shares_are_the_batches(images: int, size: int, processes: int) -> N
 
 
 REFINE = (
-    "refine", "--refinement.epochs", "8", "--refinement.batch_size", "8", "--refinement.precision", "f32",
+    "refine", "--refinement.epochs", "3", "--refinement.batch_size", "8", "--refinement.precision", "f32",
     "--refinement.optimizer", "sgd", "--refinement.learning_rate", "0.002", "--refinement.views", "1",
 )  # fmt: skip
 ONE_AFTER_THE_OTHER = """
@@ -154,10 +156,14 @@ def assert_same_network(project: Path, other: Path) -> None:
         np.testing.assert_allclose(found[1][name], tensor, **CLOSE, err_msg=name)
 
 
-@pytest.fixture
-def refined_alone(gingham: Any, untouched_project: Path, tmp_path: Path) -> Path:
-    project = Path(shutil.copytree(untouched_project, tmp_path / "alone"))
-    assert gingham(*REFINE, "--project", project).status == 0
+@pytest.fixture(scope="module")
+def refined_alone(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = Path(shutil.copytree(untouched_project, tmp_path_factory.mktemp("refined") / "alone"))
+    values = dict(zip((name.lstrip("-") for name in REFINE[1::2]), REFINE[2::2], strict=True))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as `one_torch_thread`, which is not yet there
+    Project(project, environment={}).refine(overrides=values)
+    torch.set_num_threads(threads)
     return project
 
 
@@ -179,9 +185,9 @@ def test_commands_of_two_processes(project: Path, refined_alone: Path) -> None:
     assert re.findall(r"status (\d)", out) == ["2", "0", "0"], err
     assert wrong == ""
     assert "Did you mean `epochs`?" in err.partition("status")[0]
-    assert refined.count("Kept epoch 8 of 8") == 1
+    assert refined.count("Kept epoch 3 of 3") == 1
     assert "refine" not in json.loads(again)["seconds"]
-    assert re.findall(r"^Epoch (\d) of 8", err, re.MULTILINE) == list("12345678")
+    assert re.findall(r"^Epoch (\d) of 3", err, re.MULTILINE) == list("123")
     assert_same_network(project, refined_alone)
 
 
@@ -193,7 +199,7 @@ def test_torchrun_is_told_to_end_and_one_process_goes_on(gingham: Any, project: 
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("Epoch 2 of 8"):
+        if line.startswith("Epoch 1 of 3"):
             process.send_signal(signal.SIGTERM)
             break
     _, rest = process.communicate(timeout=60)
@@ -201,5 +207,5 @@ def test_torchrun_is_told_to_end_and_one_process_goes_on(gingham: Any, project: 
     assert rest.count("the same command goes on from there") == 1
     assert "gingham: " not in rest
     resumed = gingham(*REFINE, "--project", project)
-    assert re.search(r"Going on in epoch [3-8] of 8", resumed.err), resumed.err
+    assert re.search(r"Going on in epoch [23] of 3", resumed.err), resumed.err
     assert_same_network(project, refined_alone)

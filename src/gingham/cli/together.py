@@ -7,8 +7,8 @@ import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gingham.cli.execute import INTERRUPTED, report
 from gingham.cli.execute import execute as execute_alone
-from gingham.cli.execute import report
 from gingham.errors import GinghamError
 from gingham.executors import Launch, launched
 
@@ -25,6 +25,8 @@ def execute(arguments: Sequence[str]) -> int:
         return execute_alone(arguments) if launch is None else _beside_others(arguments, launch)
     except GinghamError as error:
         return report(error, "--json" in arguments)
+    except KeyboardInterrupt:  # while it waits for the others, or leaves them
+        return INTERRUPTED
 
 
 def _beside_others(arguments: Sequence[str], launch: Launch) -> int:

@@ -206,7 +206,7 @@ def _lost() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostError(
-            f"Another of the processes that train together has ended ({_first_line(error)}). "
+            "Another of the processes that train together has ended; torchrun says below how. "
             "Type the same command again: it goes on from the last checkpoint."
         ) from error
 
