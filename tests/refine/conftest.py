@@ -24,23 +24,27 @@ def make_files(tmp_path: Path) -> Callable[..., tuple[Files, np.ndarray]]:
     """Write pictures of three hues with noise; returns them as files, and their labels."""
 
     def make(count: int = 24, side: int = 96, **settings: object) -> tuple[Files, np.ndarray]:
-        root = tmp_path / "images"
-        root.mkdir(exist_ok=True)
-        items, labels = [], []
-        for number in range(count):
-            random, label = np.random.default_rng(number), number % CLASSES
-            coarse = random.integers(0, 120, (5, 5, 3), dtype=np.uint8)
-            coarse[..., label] += 110
-            file = io.BytesIO()
-            Image.fromarray(coarse).resize((120, 100), Image.Resampling.BICUBIC).save(file, "JPEG")
-            (root / f"{number:03}.jpg").write_bytes(file.getvalue())
-            items.append((content_hash(file.getvalue()), f"{number:03}.jpg"))
-            labels.append(label)
-        ways = {"augment": "light", "smallest_crop": 0.5, "flip": "horizontal", "seed": 0}
-        maker = ViewMaker(InputRecipe(side), **(ways | settings))
-        return Files(items, root, maker), np.array(labels, np.int64)
+        return write_files(tmp_path / "images", count, side, **settings)
 
     return make
+
+
+def write_files(root: Path, count: int = 24, side: int = 96, **settings: object) -> tuple[Files, np.ndarray]:
+    """Write pictures of three hues with noise; returns them as files, and their labels."""
+    root.mkdir(exist_ok=True)
+    items, labels = [], []
+    for number in range(count):
+        random, label = np.random.default_rng(number), number % CLASSES
+        coarse = random.integers(0, 120, (5, 5, 3), dtype=np.uint8)
+        coarse[..., label] += 110
+        file = io.BytesIO()
+        Image.fromarray(coarse).resize((120, 100), Image.Resampling.BICUBIC).save(file, "JPEG")
+        (root / f"{number:03}.jpg").write_bytes(file.getvalue())
+        items.append((content_hash(file.getvalue()), f"{number:03}.jpg"))
+        labels.append(label)
+    ways = {"augment": "light", "smallest_crop": 0.5, "flip": "horizontal", "seed": 0}
+    maker = ViewMaker(InputRecipe(side), **(ways | settings))
+    return Files(items, root, maker), np.array(labels, np.int64)
 
 
 class Small(nn.Module):

@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        from gingham.cli.execute import execute
+        from gingham.cli.together import execute
     except KeyboardInterrupt:  # before anything has begun
         sys.exit(130)
     sys.exit(execute(sys.argv[1:]))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from gingham.config import explain, explain_unknown, parameters
 from gingham.errors import ConfigError, GinghamError, UnavailableError, UsageError
 
-__all__ = ["execute"]
+__all__ = ["execute", "report"]
 
 INTERRUPTED = 130
 HELP = "`gingham --help` lists the commands, `gingham COMMAND --help` its options."
@@ -43,13 +43,13 @@ def execute(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (GinghamError, CycloptsError, ValidationError, OSError) as error:
-        return _report(_as_gingham_error(error), as_json)
+        return report(_as_gingham_error(error), as_json)
     except Exception as error:
         if _was_interrupted(error):
             return INTERRUPTED
         traceback.print_exc()
         message = f"This is a bug in Gingham, not your mistake: {type(error).__name__}: {error}"
-        return _report(GinghamError(message), as_json)
+        return report(GinghamError(message), as_json)
     return status if isinstance(status, int) else 0
 
 
@@ -94,7 +94,8 @@ def _as_gingham_error(error: Exception) -> GinghamError:
     return UsageError(f"{message} {HELP}")
 
 
-def _report(error: GinghamError, as_json: bool) -> int:
+def report(error: GinghamError, as_json: bool) -> int:
+    """Say what went wrong, and return the exit status."""
     print(f"gingham: {error}", file=sys.stderr)  # noqa: T201
     if as_json:
         body = {"type": type(error).__name__, "message": str(error), "exit_status": error.exit_status}

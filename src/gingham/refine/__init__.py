@@ -4,10 +4,10 @@
 (`training`); a `Refined` comes out, whose weights make a backbone like any other.
 """
 
-from gingham.refine.refining import refine
+from gingham.refine.batches import Parts
+from gingham.refine.refining import help_to_refine, refine
 from gingham.refine.result import Refined
 from gingham.refine.sources import Files
-from gingham.refine.training import Parts
 from gingham.refine.views import ViewMaker
 
-__all__ = ["Files", "Parts", "Refined", "ViewMaker", "refine"]
+__all__ = ["Files", "Parts", "Refined", "ViewMaker", "help_to_refine", "refine"]

@@ -1,7 +1,8 @@
-"""Which images an epoch shows in which order, and how pairs of them are blended."""
+"""Which images are for what, which of them an epoch shows in which order, and how pairs of them are blended."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gingham.config import Refinement
+from gingham.refine.ranks import Ranks
 
-__all__ = ["blend", "class_weights", "epoch_rows"]
+__all__ = ["Parts", "blend", "class_weights", "epoch_rows", "share_of_batches"]
 
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which files are for what.
+
+    Parameters
+    ----------
+    train, validation, test : intp array
+        Positions among the files. The test images are only looked at.
+    labels : int64 array of shape (n_files,)
+    n_classes : int
+    """
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    labels: NDArray[np.int64]
+    n_classes: int
 
 
 def epoch_rows(rows: Rows, labels: NDArray[np.int64], settings: Refinement, seed: int, epoch: int) -> Rows:
@@ -45,6 +66,32 @@ def epoch_rows(rows: Rows, labels: NDArray[np.int64], settings: Refinement, seed
         rows = np.concatenate(more)
     order = rng.permutation(rows)
     return order[: settings.max_images_per_epoch] if settings.max_images_per_epoch else order
+
+
+def share_of_batches(order: Rows, size: int, ranks: Ranks) -> tuple[Rows, int, int]:
+    """Return which images of an epoch are this process's: its part of each batch, one after the other.
+
+    Parameters
+    ----------
+    order : intp array of shape (n,)
+        The epoch's images, those of all processes.
+    size : int
+        Of a batch of all processes.
+    ranks : Ranks
+
+    Returns
+    -------
+    rows : intp array
+    size : int
+        How many of them belong to one batch; 0 where there are more processes than images.
+    steps : int
+        How many batches there are.
+    """
+    whole, steps = min(size, len(order)), max(1, len(order) // size)
+    if ranks.size == 1:
+        return order, size, steps
+    part = ranks.share(whole)
+    return order[: steps * whole].reshape(steps, whole)[:, part].reshape(-1), part.stop - part.start, steps
 
 
 def class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from gingham.config import Refinement
 from gingham.errors import ConfigError
 
-__all__ = ["Average", "Classifier", "parameter_groups"]
+__all__ = ["Average", "Classifier", "make_optimizer"]
 
 Triple = tuple[float, float, float]
 
@@ -83,15 +83,38 @@ class Classifier(nn.Module):
         return scores
 
 
-def parameter_groups(model: Classifier, settings: Refinement) -> list[dict[str, object]]:
-    """Return the parameters with their share of the learning rate and their weight decay.
-
-    Each group has ``share``, 1 for the last layer. Biases and the factors of norms do not decay.
+def make_optimizer(model: Classifier, settings: Refinement, device: str) -> torch.optim.Optimizer:
+    """Make the optimizer, its moments there from the beginning, so that a checkpoint always has the same form.
 
     Raises
     ------
     ConfigError
         For a ``layer_decay`` where the network is no row of stages.
+    """
+    groups, parameters = _parameter_groups(model, settings), list(model.parameters())
+    fused = {"fused": True} if device in ("cpu", "cuda") else {}
+    if settings.optimizer == "sgd":
+        made: torch.optim.Optimizer = torch.optim.SGD(
+            groups, lr=0.0, momentum=settings.momentum, nesterov=settings.momentum > 0, **fused
+        )
+        for parameter in parameters:
+            if settings.momentum:
+                made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return made
+    made = torch.optim.AdamW(groups, lr=0.0, betas=(settings.momentum, 0.999), **fused)
+    for parameter in parameters:
+        made.state[parameter] = {
+            "step": torch.zeros((), device=device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return made
+
+
+def _parameter_groups(model: Classifier, settings: Refinement) -> list[dict[str, object]]:
+    """Return the parameters with their share of the learning rate and their weight decay.
+
+    Each group has ``share``, 1 for the last layer. Biases and the factors of norms do not decay.
     """
     trained = model.trained
     if settings.layer_decay != 1 and not isinstance(trained, nn.Sequential | nn.Identity):

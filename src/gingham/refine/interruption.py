@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from gingham.refine.ranks import Ranks
+
 __all__ = ["Interruption"]
 
 
@@ -29,6 +31,14 @@ class Interruption:
     def by_ctrl_c(self) -> bool:
         """Whether it was Ctrl-C, not a request to end the process."""
         return self.signal == signal.SIGINT
+
+    def shared(self, ranks: Ranks) -> bool:
+        """Tell whether a signal came to one of the processes; each then takes it as its own, and all end alike."""
+        own = self.signal
+        ctrl_c, end = ranks.sum(own == signal.SIGINT, own == signal.SIGTERM)
+        if ctrl_c or end:
+            self.signal = signal.SIGTERM if end else signal.SIGINT
+        return bool(ctrl_c or end)
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from gingham.config import Refinement
-from gingham.errors import ConfigError
+from gingham.errors import ConfigError, GinghamError
 from gingham.executors import has_bf16
-from gingham.features import Backbone, feature_key, open_engine
+from gingham.features import Backbone, Engine, feature_key, open_engine
 from gingham.features.cache import key_digest
 from gingham.refine.acceleration import accelerate
+from gingham.refine.batches import Parts
 from gingham.refine.classifier import Classifier
 from gingham.refine.prefix import PrefixBackbone
+from gingham.refine.ranks import LostError, Ranks, joined
 from gingham.refine.result import Refined
 from gingham.refine.sources import ActivationSource, Files, PixelSource, Source
 from gingham.refine.stages import Cut, cut_network
-from gingham.refine.training import Parts, Training
+from gingham.refine.training import Training
 
-__all__ = ["refine"]
+__all__ = ["help_to_refine", "refine"]
 
 _WORTH_COMPILING = 50_000
 """Images trained in all, from which the minute that torch.compile takes is won back on a GPU."""
@@ -93,46 +97,25 @@ def refine(
     KeyboardInterrupt
         By SIGTERM, or Ctrl-C before the first epoch was done; the same call goes on from there.
     """
-    resolution = files.maker.recipe.resolution
-    device, precision = _machine(settings)
-    network = backbone.torch_module(resolution)
-    cut = cut_network(network, settings.depth, resolution, on_gpu=device != "cpu")
-    source, shape = _source(
-        cut, backbone, files, parts, settings, seed, engine, engine_precision, activations, converted
-    )
-    if device == "cpu" and list(cut.trained.parameters()):
-        example = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-        example = example.permute(0, 3, 1, 2) if example.ndim == 4 else example
-        accelerate(cut.trained, example, fold=settings.freeze_norm)
-    model = Classifier(
-        cut.trained,
+    ranks = joined()
+    work = _Work(
+        backbone,
+        files,
+        parts,
         coef,
         intercept,
-        dropout=settings.dropout,
-        mean=backbone.mean,
-        std=backbone.std,
-        freeze_norm=settings.freeze_norm,
-    ).to(device)
-    model = model.to(memory_format=torch.channels_last)
-    if _compiles(settings, device, len(parts.train) * settings.epochs):
-        model.trained.compile()
-    training = Training(
-        model,
-        source,
-        parts,
         settings,
-        seed=seed,
-        device=device,
-        precision=precision,
-        file=checkpoint,
-        report=report,
-        say=say,
+        seed,
+        engine,
+        engine_precision,
+        checkpoint,
+        activations,
+        converted,
     )
-    try:
-        say(training.estimate())
-        training.run()
-    finally:
-        source.close()
+    with ranks.busy():
+        ranks.tell(work)
+        network, depth, training = _train(work, ranks, report, say)
+    model = training.model
     last = model.last
     return Refined(
         tensors={name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()},
@@ -141,12 +124,104 @@ def refine(
         epochs=training.progress.epochs,
         kept_epoch=training.kept_epoch,
         stopped=training.stopped,
-        depth=cut.depth,
-        device=device,
-        precision=precision,
+        depth=depth,
+        device=training.device,
+        precision=training.precision,
         trained_parameters=sum(parameter.numel() for parameter in model.parameters()),
         parameters=sum(parameter.numel() for parameter in network.parameters()) + coef.size + intercept.size,
     )
+
+
+def help_to_refine(ranks: Ranks) -> None:
+    """Train along in every refinement that process 0 begins, until it is done; only that one has the results.
+
+    Raises
+    ------
+    LostError
+        If process 0 has ended without a word.
+    """
+    while (work := ranks.tell(None)) is not None:
+        try:
+            _train(work, ranks, lambda *_: None, lambda _: None)
+        except LostError:
+            raise
+        except (GinghamError, KeyboardInterrupt):
+            continue  # process 0 has the same, and says so
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What `refine` was called with, for those who train along."""
+
+    backbone: Backbone
+    files: Files
+    parts: Parts
+    coef: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    settings: Refinement
+    seed: int
+    engine: str
+    engine_precision: str
+    checkpoint: Path
+    activations: Path
+    converted: Path | None
+
+
+def _train(work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]) -> tuple[nn.Module, str, Training]:
+    """Train a network; return it, what of it was trained, and the training."""
+    settings, backbone = work.settings, work.backbone
+    resolution = work.files.maker.recipe.resolution
+    with ranks.same_fate():
+        device, precision = _machine(settings, ranks)
+        network = backbone.torch_module(resolution)
+        cut = cut_network(network, settings.depth, resolution, on_gpu=device != "cpu")
+        _refuse_norms(cut, settings, ranks)
+    source, shape = _source(cut, work, ranks)
+    if device == "cpu" and list(cut.trained.parameters()):
+        example = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        example = example.permute(0, 3, 1, 2) if example.ndim == 4 else example
+        accelerate(cut.trained, example, fold=settings.freeze_norm)
+    model = Classifier(
+        cut.trained,
+        work.coef,
+        work.intercept,
+        dropout=settings.dropout,
+        mean=backbone.mean,
+        std=backbone.std,
+        freeze_norm=settings.freeze_norm,
+    ).to(device)
+    model = model.to(memory_format=torch.channels_last)
+    if _compiles(settings, device, len(work.parts.train) * settings.epochs):
+        model.trained.compile()
+    try:
+        with ranks.same_fate():
+            training = Training(
+                model,
+                source,
+                work.parts,
+                settings,
+                seed=work.seed,
+                device=device,
+                precision=precision,
+                file=work.checkpoint,
+                ranks=ranks,
+                report=report,
+                say=say,
+            )
+        say(training.estimate())
+        training.run()
+    finally:
+        source.close()
+    return network, cut.depth, training
+
+
+def _refuse_norms(cut: Cut, settings: Refinement, ranks: Ranks) -> None:
+    norms = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in cut.trained.modules())
+    if ranks.size > 1 and norms and not settings.freeze_norm:
+        raise ConfigError(
+            f"refinement.freeze_norm is false, but each of the {ranks.size} processes sees only a part of a batch, and "
+            "batch norms that learn need all of it. Type: --refinement.freeze_norm, or start without torchrun"
+        )
 
 
 def _compiles(settings: Refinement, device: Device, images: int) -> bool:
@@ -155,7 +230,7 @@ def _compiles(settings: Refinement, device: Device, images: int) -> bool:
     return settings.compile == "always"
 
 
-def _machine(settings: Refinement) -> tuple[Device, Precision]:
+def _machine(settings: Refinement, ranks: Ranks) -> tuple[Device, Precision]:
     """Return the device and the precision that are meant here."""
     gpu: Device | None = None
     if torch.cuda.is_available():
@@ -165,6 +240,8 @@ def _machine(settings: Refinement) -> tuple[Device, Precision]:
     device: Device = (gpu or "cpu") if settings.device == "auto" else settings.device
     if device not in ("cpu", gpu):
         raise ConfigError(f"refinement.device is {device}, which torch cannot use here. Type: --refinement.device auto")
+    if ranks.size > 1:
+        _take_own_gpu(device, ranks)
     if device == "cuda":
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -179,35 +256,56 @@ def _machine(settings: Refinement) -> tuple[Device, Precision]:
     return device, settings.precision
 
 
-def _source(
-    cut: Cut,
-    backbone: Backbone,
-    files: Files,
-    parts: Parts,
-    settings: Refinement,
-    seed: int,
-    engine: str,
-    precision: str,
-    activations: Path,
-    converted: Path | None,
-) -> tuple[Source, Sequence[int]]:
+def _take_own_gpu(device: Device, ranks: Ranks) -> None:
+    if device == "mps":
+        raise ConfigError(
+            f"refinement.device is mps, which cannot be shared by {ranks.size} processes. Start without torchrun, or "
+            "type: --refinement.device cpu"
+        )
+    if device == "cuda":
+        gpus = torch.cuda.device_count()
+        if ranks.size > gpus:
+            raise ConfigError(
+                f"torchrun started {ranks.size} processes, and torch can use {gpus} GPU{'s' if gpus > 1 else ''} here: "
+                f"each needs its own. Type: torchrun --standalone --nproc-per-node {gpus} -m gingham …"
+            )
+        torch.cuda.set_device(ranks.local_rank)
+
+
+def _source(cut: Cut, work: _Work, ranks: Ranks) -> tuple[Source, Sequence[int]]:
     """Return where the trained part gets its inputs from, and the shape of one, channels last."""
+    files, parts = work.files, work.parts
     resolution = files.maker.recipe.resolution
     if cut.fixed is None:
-        return PixelSource(files), (resolution, resolution, 3)
-    prefix = PrefixBackbone(backbone, cut, resolution, converted)
-    runner = open_engine(prefix, resolution, engine, precision)
-    plain = np.concatenate([parts.validation, parts.test])
-    maker = files.maker
-    key = key_digest(
-        feature_key(runner, maker.recipe)
-        | {"augment": maker.augment, "crop": maker.smallest_crop, "flip": maker.flip, "seed": seed}
-        | {"rows": "".join(files.items[row][0] for row in (*parts.train, *plain)), "train": len(parts.train)}
+        return PixelSource(files, ranks.size), (resolution, resolution, 3)
+    runner = folder = shape = None
+    if ranks.rank == 0:
+        prefix = PrefixBackbone(work.backbone, cut, resolution, work.converted)
+        runner = open_engine(prefix, resolution, work.engine, work.engine_precision)
+        shape = prefix.shape
+        folder = work.activations / _activations_key(runner, work)
+        _make_room(work.activations, folder.name, work.settings.cache_gb * 1e9)
+    folder, shape = ranks.tell((folder, shape))
+    source = ActivationSource(
+        files,
+        runner,
+        shape,
+        folder,
+        work.settings.cache_gb * 1e9,
+        varied=parts.train,
+        plain=np.concatenate([parts.validation, parts.test]),
     )
-    limit = settings.cache_gb * 1e9
-    _make_room(activations, key, limit)
-    source = ActivationSource(files, runner, prefix.shape, activations / key, limit, varied=parts.train, plain=plain)
-    return source, prefix.shape
+    return source, shape
+
+
+def _activations_key(runner: Engine, work: _Work) -> str:
+    maker, parts = work.files.maker, work.parts
+    rows = (*parts.train, *parts.validation, *parts.test)
+    return key_digest(
+        feature_key(runner, maker.recipe)
+        | {"augment": maker.augment, "crop": maker.smallest_crop, "flip": maker.flip, "seed": work.seed}
+        | {"rows": "".join(work.files.items[row][0] for row in rows), "train": len(parts.train)}
+    )
 
 
 def _make_room(activations: Path, own: str, limit: float) -> None:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gingham.errors import ImageError
+from gingham.errors import ImageError, UnavailableError
 from gingham.executors import map_ordered, usable_cpus
 from gingham.features import Engine
 from gingham.images import open_bytes
@@ -59,9 +59,14 @@ class Files:
         except ImageError:
             return None
 
-    def batches(self, rows: Rows, view: int | None, size: int) -> Iterator[tuple[NDArray[np.uint8], list[int]]]:
-        """Yield uint8 (n, S, S, 3) and the positions among ``rows``, decoded in threads while the caller computes."""
-        workers = usable_cpus()
+    def batches(
+        self, rows: Rows, view: int | None, size: int, processes: int = 1
+    ) -> Iterator[tuple[NDArray[np.uint8], list[int]]]:
+        """Yield uint8 (n, S, S, 3) and the positions among ``rows``, decoded in threads while the caller computes.
+
+        ``processes`` is how many do so at once, and share the processors.
+        """
+        workers = max(1, usable_cpus() // processes)
         side = self.maker.recipe.resolution
         decoded = map_ordered(lambda row: self.read(int(row), view), rows, workers, 2 * workers + 2 * size)
         batch, places = np.empty((size, side, side, 3), np.uint8), list[int]()
@@ -103,17 +108,25 @@ class Source(ABC):
 
 
 class PixelSource(Source):
-    """Pixels, uint8 (N, 3, S, S) channels-last, decoded in threads."""
+    """Pixels, uint8 (N, 3, S, S) channels-last, decoded in threads.
 
-    def __init__(self, files: Files) -> None:
+    Parameters
+    ----------
+    files : Files
+    processes : int
+        How many read their shares at once.
+    """
+
+    def __init__(self, files: Files, processes: int = 1) -> None:
         self._files = files
+        self._processes = processes
 
     def prepare(self, view: int | None, report: Report) -> None:
         """Nothing; see `Source.prepare`."""
 
     def batches(self, view: int | None, rows: Rows, size: int) -> Iterator[tuple[Tensor, Rows]]:
         """Decode; see `Source.batches`."""
-        for images, places in self._files.batches(rows, view, size):
+        for images, places in self._files.batches(rows, view, size, self._processes):
             yield torch.from_numpy(images).permute(0, 3, 1, 2), rows[places]
 
 
@@ -126,8 +139,8 @@ class ActivationSource(Source):
     Parameters
     ----------
     files : Files
-    engine : Engine
-        Runs the fixed part.
+    engine : Engine or None
+        Runs the fixed part; None: another process does, and this one only reads.
     shape : tuple of int
         Of one image's activations; (H, W, C) of maps.
     folder : Path
@@ -141,7 +154,7 @@ class ActivationSource(Source):
     def __init__(
         self,
         files: Files,
-        engine: Engine,
+        engine: Engine | None,
         shape: tuple[int, ...],
         folder: Path,
         limit: float,
@@ -201,6 +214,9 @@ class ActivationSource(Source):
         return None
 
     def _compute(self, name: str, view: int | None, rows: Rows, report: Report) -> Path:
+        engine = self._engine
+        if engine is None:
+            raise UnavailableError(f"{self._folder} does not hold {name} any more. Run the same command again.")
         report(0, len(rows))
         blank = np.full(self._shape, np.nan, np.float16).tobytes()
         digest = _hasher()
@@ -209,7 +225,7 @@ class ActivationSource(Source):
         taken: deque[list[int]] = deque()
 
         def images() -> Iterator[NDArray[np.uint8]]:
-            for batch, places in self._files.batches(rows, view, self._engine.batch_size):
+            for batch, places in self._files.batches(rows, view, engine.batch_size):
                 taken.append(places)
                 yield batch
 
@@ -220,7 +236,7 @@ class ActivationSource(Source):
                 digest.update(data)
 
             write(_header((len(rows), *self._shape)))
-            with closing(self._engine.features(images())) as results:
+            with closing(engine.features(images())) as results:
                 for result in results:
                     limited = np.clip(result, -_LARGEST, _LARGEST).astype(np.float16)
                     for row, place in zip(limited, taken.popleft(), strict=True):

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,16 @@ from torch.nn import functional as F
 from gingham.config import Refinement
 from gingham.errors import ConfigError, DataError, UnavailableError
 from gingham.records import Epoch
-from gingham.refine.batches import blend, class_weights, epoch_rows
+from gingham.refine.batches import Parts, blend, class_weights, epoch_rows, share_of_batches
 from gingham.refine.checkpoint import Progress, read_checkpoint, write_checkpoint
-from gingham.refine.classifier import Average, Classifier, parameter_groups
+from gingham.refine.classifier import Average, Classifier, make_optimizer
 from gingham.refine.interruption import Interruption
+from gingham.refine.ranks import Ranks
 from gingham.refine.schedule import rate_at
 from gingham.refine.sources import Source
+from gingham.refine.wording import epoch_in_words, time_in_words
 
-__all__ = ["Parts", "Training"]
+__all__ = ["Training"]
 
 Rows = NDArray[np.intp]
 
@@ -34,25 +35,6 @@ _TESTING_SHARE = 0.2  # of the time of an epoch that curves of the test images m
 _FORWARD_SHARE = 1 / 3  # of the time of training an image
 _CHECKPOINT_SECONDS = 60.0
 _DEVIATIONS = 2.0  # of the last validation error, by which an earlier epoch must be better to be kept instead
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Which files are for what.
-
-    Parameters
-    ----------
-    train, validation, test : intp array
-        Positions among the files. The test images are only looked at.
-    labels : int64 array of shape (n_files,)
-    n_classes : int
-    """
-
-    train: Rows
-    validation: Rows
-    test: Rows
-    labels: NDArray[np.int64]
-    n_classes: int
 
 
 class _NotedError(Exception):
@@ -74,6 +56,8 @@ class Training:
     precision : {"bf16", "f16", "f32"}
     file : Path
         The checkpoint.
+    ranks : Ranks
+        The processes that train together: each runs this, with its share of every batch.
     report : callable of (name, done, total)
         Told the steps of the training as ``refine``, and images on their way through the fixed part as ``activations``.
     say : callable of str
@@ -95,17 +79,18 @@ class Training:
         device: str,
         precision: str,
         file: Path,
+        ranks: Ranks,
         report: Callable[[str, int, int], None],
         say: Callable[[str], None],
     ) -> None:
         self.model, self.source, self.parts, self.settings = model, source, parts, settings
         self.seed, self.device, self.precision, self.file = seed, device, precision, file
-        self.report, self.say = report, say
+        self.ranks, self.report, self.say = ranks, report, say
         self.stopped = ""
         self.kept_epoch = 0
         self.interruption = Interruption()
         self.parameters = list(model.parameters())
-        self.optimizer = self._optimizer()
+        self.optimizer = make_optimizer(model, settings, device)
         self.average = Average(self.parameters, settings.ema)
         self.progress = Progress()
         self.best: list[Tensor] = []
@@ -144,7 +129,7 @@ class Training:
                     break
                 with suppress(_NotedError):
                     self._epoch(interruption)
-                if interruption.signal is not None:
+                if interruption.shared(self.ranks):
                     self._save()
                     if not interruption.by_ctrl_c or not self.progress.epochs:
                         raise KeyboardInterrupt
@@ -152,6 +137,12 @@ class Training:
         self._keep_the_right_epoch()
 
     def _resume(self) -> None:
+        if self.ranks.rank == 0:
+            self._read()
+        self.progress = self.ranks.tell(self.progress)
+        self.ranks.copy_first(list(self._state().values()))
+
+    def _read(self) -> None:
         found = read_checkpoint(self.file)
         if found is None:
             return
@@ -174,46 +165,26 @@ class Training:
         return state
 
     def _save(self) -> None:
+        if self.ranks.rank > 0:
+            return
         best = {f"best.{i}": tensor for i, tensor in enumerate(self.best)}
         write_checkpoint(self.file, self.progress, self._state() | best)
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """Make the optimizer, its moments there from the beginning, so that a checkpoint always has the same form."""
-        settings, groups = self.settings, parameter_groups(self.model, self.settings)
-        fused = {"fused": True} if self.device in ("cpu", "cuda") else {}
-        if settings.optimizer == "sgd":
-            made: torch.optim.Optimizer = torch.optim.SGD(
-                groups, lr=0.0, momentum=settings.momentum, nesterov=settings.momentum > 0, **fused
-            )
-            for parameter in self.parameters:
-                if settings.momentum:
-                    made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-            return made
-        made = torch.optim.AdamW(groups, lr=0.0, betas=(settings.momentum, 0.999), **fused)
-        for parameter in self.parameters:
-            made.state[parameter] = {
-                "step": torch.zeros((), device=self.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
-        return made
 
     def _epoch(self, interruption: Interruption) -> None:
         progress, settings = self.progress, self.settings
         began = time.perf_counter()
         view = progress.epoch % settings.views if settings.augment != "none" else 0
-        self.source.prepare(view, self._report_activations)
+        self._prepare(view)
         order = epoch_rows(self.parts.train, self.parts.labels, settings, self.seed, progress.epoch)
         started = saved = time.perf_counter()
         self.model.train()
         for step, (inputs, rows) in enumerate(self._batches(view, order)):
             if step < progress.step:  # an earlier process did it
                 continue
-            self._step(inputs, rows)
+            progress.images += self._step(inputs, rows)
             progress.step += 1
-            progress.images += len(rows)
             self.report("refine", progress.epoch * self.steps + progress.step, settings.epochs * self.steps)
-            if interruption.signal is not None:
+            if interruption.shared(self.ranks):
                 progress.seconds += time.perf_counter() - started
                 return
             if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
@@ -224,17 +195,40 @@ class Training:
             raise DataError("No training image can be read any more. Look where the folder is, and run again.")
         self._end_of_epoch(began)
 
+    def _prepare(self, view: int | None) -> None:
+        """Have the source ready; process 0 writes what all of them read."""
+        noted = False
+        if self.ranks.rank == 0:
+            try:
+                self.source.prepare(view, self._report_activations)
+            except _NotedError:
+                noted = True
+        if self.ranks.any(noted):
+            raise _NotedError
+        with self.ranks.same_fate():
+            if self.ranks.rank > 0:
+                self.source.prepare(view, lambda *_: None)
+
     def _report_activations(self, done: int, total: int) -> None:
         if self.interruption.signal is not None:
             raise _NotedError
         self.report("activations", done, total)
 
     def _batches(self, view: int, order: Rows) -> Iterator[tuple[Tensor, Rows]]:
-        """Yield an epoch's batches on the device; a last one that is not full is left out, where it is not the only."""
-        for count, (inputs, rows) in enumerate(self.source.batches(view, order, self.size)):
-            if len(rows) < self.size and count:
+        """Yield this process's share of an epoch's batches, on the device.
+
+        A last batch that is not full is left out, where it is not the only one. Beside others, a process whose images
+        come to an end before theirs goes on with empty shares.
+        """
+        mine, size, steps = share_of_batches(order, self.size, self.ranks)
+        done = 0
+        for inputs, rows in self.source.batches(view, mine, size) if size else ():
+            if len(rows) < size and done and self.ranks.size == 1:
                 return
             yield self._on_device(inputs), rows
+            done += 1
+        for _ in range(done, steps if self.ranks.size > 1 else 0):
+            yield torch.empty(0, device=self.device), mine[:0]
 
     def estimate(self) -> str:
         """Say how long it will take, by trying; nothing is changed by it.
@@ -245,24 +239,26 @@ class Training:
             If no training image can be read.
         """
         began = time.perf_counter()
-        self.source.prepare(0, self._report_activations)
+        self._prepare(0)
         each_view = time.perf_counter() - began
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         for inputs, rows in self._batches(0, self.parts.train[: self.size]):
             self.model.train()
             labels = self.labels[rows]
-            self._gradients(inputs, labels, labels, 1.0)  # the first one also sets things up
+            _, _, images = self._summed_gradients(inputs, labels, labels, 1.0)  # the first one also sets things up
+            if not images:
+                break
             began = time.perf_counter()
-            self._gradients(inputs, labels, labels, 1.0)
-            rate = len(rows) / (time.perf_counter() - began)
+            self._summed_gradients(inputs, labels, labels, 1.0)
+            rate = images / (time.perf_counter() - began)
             self.optimizer.zero_grad(set_to_none=True)
             with torch.no_grad():
                 torch._foreach_copy_(list(self.model.buffers()), buffers)
             left = self.settings.epochs - (read_checkpoint(self.file) or (Progress(), {}))[0].epoch
             views = 0 if each_view < 1 else max(0, min(self.settings.views, left) - 1)
             seconds = left * self.steps * self.size / rate * (1 + _TESTING_SHARE / 2) + views * each_view
-            images = self.steps * self.size
-            return f"About {_time_in_words(seconds)}: {left} epochs of {images:,} images, {rate:,.0f} images/s."
+            total = self.steps * self.size
+            return f"About {time_in_words(seconds)}: {left} epochs of {total:,} images, {rate:,.0f} images/s."
         raise DataError("No training image can be read any more. Look where the folder is, and run again.")
 
     def _on_device(self, inputs: Tensor) -> Tensor:
@@ -274,33 +270,57 @@ class Training:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return self.model.normalized(inputs)
 
-    def _step(self, inputs: Tensor, rows: Rows) -> None:
+    def _step(self, inputs: Tensor, rows: Rows) -> int:
+        """Take a step; return how many images it was, in all processes."""
         progress, settings = self.progress, self.settings
         done = progress.epoch * self.steps + progress.step
-        rng = np.random.default_rng([self.seed, 1, done])
+        # Each process drops out and blends by itself, within its own share.
+        rng = np.random.default_rng([self.seed, 1, done] + ([self.ranks.rank] if self.ranks.rank else []))
         torch.manual_seed(int(rng.integers(2**62)))
         blended, partner, share = blend(inputs, settings, rng)
         labels = self.labels[rows]
         others = labels[torch.from_numpy(partner).to(labels.device)]
         rate = rate_at(settings, done / (settings.epochs * self.steps))
-        loss, wrong = self._gradients(blended, labels, others, share)
+        loss, wrong, images = self._summed_gradients(blended, labels, others, share)
+        if not images:
+            return 0
         if not math.isfinite(loss):
-            self.file.unlink(missing_ok=True)
+            if self.ranks.rank == 0:
+                self.file.unlink(missing_ok=True)
             raise ConfigError(
                 f"The loss is no number any more, in epoch {progress.epoch + 1} at a learning rate of "
                 f"{rate:.2g}: it is too high for this network. "
                 f"Type: --refinement.learning_rate {settings.learning_rate / 10:g}"
             )
-        progress.loss += loss * len(rows)
+        progress.loss += loss * images
         progress.wrong += wrong
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(done + 1)
+        return images
 
-    def _gradients(self, inputs: Tensor, labels: Tensor, others: Tensor, share: float) -> tuple[float, int]:
-        """Add up the gradients of a step, in chunks that the memory holds; return mean loss and wrong answers."""
+    def _summed_gradients(self, inputs: Tensor, labels: Tensor, others: Tensor, share: float) -> tuple[float, int, int]:
+        """Add up the gradients of a step over the processes; return its mean loss, wrong answers and images."""
+        images = int(self.ranks.sum(len(inputs))[0])
+        with self.ranks.same_fate():
+            own = self._gradients(inputs, labels, others, share, images)
+        loss, wrong = self.ranks.sum(*own)
+        self.ranks.sum_gradients(self.parameters)
+        return loss, int(wrong), images
+
+    def _gradients(
+        self, inputs: Tensor, labels: Tensor, others: Tensor, share: float, images: int
+    ) -> tuple[float, int]:
+        """Add up the gradients of this process's share of ``images``, in chunks that the memory holds.
+
+        Returns
+        -------
+        loss : float
+            Its part of the mean.
+        wrong : int
+        """
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             try:
@@ -312,7 +332,7 @@ class Training:
                     losses = share * self._loss(scores, labels[part])
                     if share < 1:
                         losses = losses + (1 - share) * self._loss(scores, others[part])
-                    mean = losses.sum() / len(inputs)
+                    mean = losses.sum() / images
                     self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
                     loss += float(mean.detach())
                     wrong += int((scores.argmax(1) != labels[part]).sum())
@@ -361,15 +381,15 @@ class Training:
             self.best = [value.clone() for value in self.average.values]
         self.progress = Progress(epoch=number, epochs=(*progress.epochs, epoch))
         self._save()
-        self.say(_in_words(epoch, settings.epochs))
+        self.say(epoch_in_words(epoch, settings.epochs))
 
     @torch.inference_mode()
     def _measure(self, rows: Rows) -> tuple[float, float]:
         """Return mean loss and share of wrong answers of some images as they are tested."""
-        self.source.prepare(None, self._report_activations)
+        self._prepare(None)
         self.model.eval()
-        loss, wrong, seen = 0.0, 0, 0
-        for inputs, part in self.source.batches(None, rows, _TEST_BATCH):
+        loss, wrong, seen = 0.0, 0.0, 0.0
+        for inputs, part in self.source.batches(None, rows[self.ranks.share(len(rows))], _TEST_BATCH):
             labels = self.labels[part]
             with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
                 scores = self.model(self._on_device(inputs))
@@ -377,6 +397,7 @@ class Training:
             wrong += int((scores.argmax(1) != labels).sum())
             seen += len(part)
         self.model.train()
+        loss, wrong, seen = self.ranks.sum(loss, wrong, seen)
         return loss / max(seen, 1), wrong / max(seen, 1)
 
     def _out_of_patience(self) -> bool:
@@ -402,24 +423,3 @@ class Training:
 
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
-
-
-def _in_words(epoch: Epoch, epochs: int) -> str:
-    parts = [f"training error {epoch.train_error:.1%}"]
-    if epoch.validation_error is not None:
-        parts.append(f"validation error {epoch.validation_error:.1%}")
-    if epoch.test_error is not None:
-        parts.append(f"test error {epoch.test_error:.1%}")
-    parts.append(f"{epoch.images_per_second:,.0f} images/s")
-    return f"Epoch {epoch.epoch} of {epochs}: {', '.join(parts)}".replace("%", " %")
-
-
-def _time_in_words(seconds: float) -> str:
-    """Round a time to what one plans with.
-
-    >>> [_time_in_words(seconds) for seconds in (8, 100, 3000, 9000)]
-    ['10 s', '2 min', '50 min', '2.5 h']
-    """
-    if seconds < 55:
-        return f"{max(10, round(seconds, -1)):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
