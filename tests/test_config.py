@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gingham.config import Config, load_config, parameters, to_toml
+from gingham.config.presets import PRESETS
 from gingham.errors import ConfigError
+from gingham.features import load_composed
 
 NOWHERE = Path("there-is-no-such-file.toml")
+LITE = "efficientnet_lite"
 
 
 def test_the_written_file_holds_every_parameter_with_its_help_and_reads_back(tmp_path: Path) -> None:
@@ -54,6 +58,7 @@ APART = {
     "splits.test_files": {},
     "splits.group_regex": {"splits.group_by": "regex"},
     "splits.group_csv": {"splits.group_by": "csv"},
+    "preset": {},
 }
 
 
@@ -62,6 +67,7 @@ def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path,
     every = {
         "dataset": "images/mine",
         "classifier": "svm",
+        "preset": "balanced",
         "seed": 7,
         "executor": "local",
         "preprocess.fit": "squash",
@@ -77,6 +83,7 @@ def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path,
         "features.backbone": "resnet18",
         "features.backbone_weights": "w.safetensors",
         "features.resolution": 320,
+        "features.views": "flip",
         "features.engine": "torch",
         "features.precision": "f32",
         "svm.c_grid": [0.5, 2.0],
@@ -114,6 +121,14 @@ def test_every_parameter_can_be_set_in_each_of_the_three_sources(tmp_path: Path,
         "refinement.precision": "f32",
         "refinement.device": "cpu",
         "refinement.compile": "never",
+        "tuning.backbones": ["resnet18", "efficientnet_lite0"],
+        "tuning.resolutions": [96, 128],
+        "tuning.views": ["one"],
+        "tuning.classifiers": ["svm"],
+        "tuning.learning_rates": [0.01, 0.02],
+        "tuning.epochs": [1, 2],
+        "tuning.minutes": 2.5,
+        "tuning.folds": 3,
         "evaluation.confidence": 0.9,
         "evaluation.bootstrap": 100,
         "evaluation.wanted_precision": 0.8,
@@ -219,3 +234,59 @@ def test_broken_toml_is_refused_with_its_name(tmp_path: Path, content: bytes) ->
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"gingham.toml is not valid TOML"):
         load_config(file)
+
+
+@pytest.mark.parametrize(
+    ("in_file", "variables", "flags", "expected"),
+    [
+        pytest.param("", {}, {"preset": "balanced"}, (f"{LITE}0+{LITE}1", 224), id="a flag"),
+        pytest.param("", {"GINGHAM_PRESET": "balanced"}, {}, (f"{LITE}0+{LITE}1", 224), id="a variable"),
+        pytest.param('preset = "balanced"', {}, {}, (f"{LITE}0+{LITE}1", 224), id="the file"),
+        pytest.param('preset = "accurate"', {}, {"preset": "fast"}, (f"{LITE}0", 224), id="a flag over the file"),
+        pytest.param("", {}, {"preset": "fast", "features.resolution": 320}, (f"{LITE}0", 320), id="a flag beside it"),
+        pytest.param(
+            "features.resolution = 448", {}, {"preset": "fast"}, (f"{LITE}0", 224), id="over what the file says"
+        ),
+        pytest.param(
+            'preset = "fast"\nfeatures.resolution = 224', {}, {}, (f"{LITE}0", 224), id="its own values beside it"
+        ),
+        pytest.param('preset = ""\nfeatures.resolution = 96', {}, {}, (f"{LITE}0", 96), id="none"),
+    ],
+)
+def test_a_preset_stands_for_its_values_where_it_is_named(
+    tmp_path: Path, in_file: str, variables: dict[str, str], flags: dict[str, Any], expected: tuple[str, int]
+) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_text(in_file)
+    features = load_config(file, variables, flags).features
+    assert (features.backbone, features.resolution) == expected
+
+
+def test_a_file_that_contradicts_its_own_preset_is_refused_and_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_text(to_toml().replace('preset = ""', 'preset = "accurate"'))
+    with pytest.raises(ConfigError, match=r"names the preset accurate, .* features.backbone, features.resolution. Del"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_had(name: str) -> None:
+    features = load_config(NOWHERE, {}, {"preset": name}).features
+    assert load_composed(features.backbone, None, features.resolution, features.views).n_features >= 1280
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"tuning.resolutions": [224, 100]}, r"100 is not divisible by 32"),
+        ({"tuning.views": ["one", "two"]}, r"two is none of one, flip, crops, crops-and-flips"),
+        ({"tuning.classifiers": ["cnn"]}, r"cnn is none of svm, dnn"),
+        ({"tuning.epochs": [0]}, r"every one must be greater than 0"),
+        ({"tuning.backbones": []}, r"`tuning.backbones` cannot be \[\]"),
+        ({"preset": "best"}, r'Allowed: "" \| fast \| balanced \| accurate'),
+        ({"preset": ["fast"]}, r"`preset` cannot be \['fast'\]"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_config(NOWHERE, {}, given)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ONLY = {"text", "json", "toml"}
-FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md", "refinement.md"}
+FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md", "refinement.md", "tuning.md"}
 # Each is checked by a test of its own below, or is how this environment was made.
 OF_A_CLONE = {"make demo", "make test", "make demo-refine", "pip install -e .", 'pip install -e ".[train]"'}
 
@@ -40,8 +40,13 @@ def follow(page: Path, folder: Path) -> int:
     """
     port = free_port()
     scripts = Path(sys.executable).parent
-    # Fewer epochs than a user would want: that a command works is what is tested.
-    quick = {"GINGHAM_SERVICE__PORT": str(port), "GINGHAM_REFINEMENT__EPOCHS": "2"}
+    # Less of everything than a user would want: that a command works is what is tested.
+    quick = {
+        "GINGHAM_SERVICE__PORT": str(port),
+        "GINGHAM_REFINEMENT__EPOCHS": "2",
+        "GINGHAM_TUNING__MINUTES": "0.2",
+        "GINGHAM_TUNING__RESOLUTIONS": "96,128",
+    }
     variables = environment(PATH=f"{scripts}:{environment()['PATH']}", **quick)
     ran = 0
     with contextlib.ExitStack() as services:
@@ -101,6 +106,11 @@ def write_photos(folder: Path) -> None:
 def test_the_page_on_refinement_is_followed_to_the_letter_beside_photos(tmp_path: Path) -> None:
     write_photos(tmp_path / "my-photos")
     assert follow(ROOT / "docs" / "refinement.md", tmp_path) == 3
+
+
+def test_the_page_on_tuning_is_followed_to_the_letter_beside_photos(tmp_path: Path) -> None:
+    write_photos(tmp_path / "my-photos")
+    assert follow(ROOT / "docs" / "tuning.md", tmp_path) == 3
 
 
 @pytest.mark.parametrize(("page", "least"), [("model-file.md", 1), ("service.md", 4), ("deployment.md", 1)])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SampleResult,
         SplitResult,
         TrainResult,
+        TuneResult,
     )
 
 __all__ = ["Project"]
@@ -139,6 +140,23 @@ class Project:
         from gingham import workflow
 
         return workflow.run(self.folder, self.parameters(overrides), images, self._progress, self._environment)
+
+    def tune(
+        self,
+        images: StrPath | None = None,
+        quick: bool = False,
+        minutes: float | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> TuneResult:
+        """Compare classifiers on the training images, and run the recommended one; see :func:`gingham.workflow.tune`.
+
+        ``minutes`` is the parameter ``tuning.minutes``.
+        """
+        from gingham import workflow
+
+        given = {**(overrides or {}), **({} if minutes is None else {"tuning.minutes": minutes})}
+        config = self.parameters(given)
+        return workflow.tune(self.folder, config, images, quick, self._progress, self._environment)
 
     def runs(self) -> RunList:
         """Return the runs of this project, newest first."""

@@ -32,7 +32,7 @@ _DOUBLE = 1 << 20  # fewer numbers than this are computed with in double precisi
 _FEWEST = 8  # validation images from which a calibration means something
 
 
-def validation_part(labels: Ints, groups: Ints, fraction: float, seed: int) -> Mask:
+def validation_part(labels: Ints, groups: Ints, fraction: float, seed: int, fold: int = 0) -> Mask:
     """Choose which training images validate: stratified, groups kept whole, of every class at least half trains.
 
     Parameters
@@ -41,6 +41,8 @@ def validation_part(labels: Ints, groups: Ints, fraction: float, seed: int) -> M
     fraction : float
         In [0, 1).
     seed : int
+    fold : int
+        Which of the parts of this size into which the images are divided; beyond the last, the first again.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def validation_part(labels: Ints, groups: Ints, fraction: float, seed: int) -> M
         folds = 2 if fraction > 0 and names.max() > 0 else 0
     if not folds:
         return chosen
-    chosen = stratified_group_folds(labels, names, folds, seed) == 0
+    chosen = stratified_group_folds(labels, names, folds, seed) == fold % folds
     counts, taken = np.bincount(labels), np.bincount(labels[chosen], minlength=labels.max() + 1)
     enough: Mask = chosen & ~np.isin(labels, np.flatnonzero(2 * taken > counts))
     return enough

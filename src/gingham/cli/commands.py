@@ -152,6 +152,30 @@ def run(images: Images = None, /, *, common: Common = COMMON, config: Parameters
     _call(common, config, "run", render.run, images=images)
 
 
+@app.command
+def tune(
+    images: Images = None,
+    /,
+    *,
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    minutes: float | None = None,
+    common: Common = COMMON,
+    config: Parameters = None,
+) -> None:
+    """Compare networks, resolutions and classifiers by accuracy, time and size, and run the recommended one.
+
+    The test images are met once, by that run. The same command goes on from where it was.
+
+    Parameters
+    ----------
+    quick
+        Compare networks and resolutions with the SVM only.
+    minutes
+        Time to search in, instead of `tuning.minutes`.
+    """
+    _call(common, config, "tune", render.tune, images=images, quick=quick, minutes=minutes)
+
+
 @runs_app.command(name="list")
 def runs_list(*, common: Common = COMMON) -> None:
     """List the runs, newest first."""

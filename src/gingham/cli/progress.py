@@ -15,6 +15,7 @@ WORDS = {
     "scan": "Reading images",
     "split": "Splitting",
     "featurize": "Computing features",
+    "tune": "Comparing",
     "activations": "Preparing views",
     "refine": "Refining",
     "train": "Training",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SampleResult,
         SplitResult,
         TrainResult,
+        TuneResult,
     )
 
 SHOWN = 5
@@ -92,6 +93,39 @@ def refine(result: RefineResult) -> str:
         "`gingham run --classifier dnn` tests it and writes a report.",
     ]
     return "\n".join(lines)
+
+
+def tune(result: TuneResult) -> str:
+    """Show all that was tried, and what to take."""
+    rows = [
+        (
+            str(number),
+            row.name,
+            _percent(row.accuracy),
+            _interval(row.interval),
+            f"{row.milliseconds:.1f}",
+            f"{row.megabytes:.0f}",
+            "*" if row.pareto else "",
+            "recommended" if row.recommended else "most accurate" if row.best else "as good" if row.as_good else "",
+        )
+        for number, row in enumerate(result.rows, 1)
+    ]
+    metrics, taken = result.run.record.metrics, result.recommended
+    why = "the most accurate" if taken.best else "the fastest that may be as good as the most accurate"
+    return "\n".join(
+        [
+            _table(("", "classifier", "accuracy", "interval", "ms/image", "MB", "", ""), rows),
+            "",
+            "Accuracy on training images that were held out. *: nothing is both more accurate and faster.",
+            f"Recommended: {taken.name}, {why}.",
+            f"Test accuracy {_percent(metrics['accuracy'])} {_interval(metrics['accuracy_ci'])}, "
+            f"{metrics['n_test']:,} images: the only one that has met them.",
+            f"Again   gingham run {taken.flags}",
+            f"Report  {_near(result.report)}",
+            f"Run     {_near(result.run.report)}",
+            *(f"Note: {warning}" for warning in [*result.run.record.warnings, *result.run.warnings]),
+        ]
+    )
 
 
 def _epoch(made: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gingham.config.describing import dotted_name, explain
+from gingham.config.presets import PRESETS, expand
 from gingham.config.tables import Config, Splits
 from gingham.errors import ConfigError
 
@@ -34,20 +35,25 @@ def load_config(
     overrides : mapping, optional
         Nested (``{"svm": {"folds": 3}}``) or dotted (``{"svm.folds": 3}``).
 
+    A preset stands for its values where it is named: flags that say otherwise win, and so does a flag that names a
+    preset over what the file says.
+
     Raises
     ------
     ConfigError
         For an unknown key, naming the nearest known one; for a value that is not allowed; for broken TOML.
     """
+    in_file = _read_toml(file)
+    _refuse_contradicted_preset(dict(_flatten(in_file)), file)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     sources = [
-        (str(file), _read_toml(file)),
+        (str(file), in_file),
         ("the environment", _from_environment(environment or {})),
         ("the command", overrides or {}),
     ]
     for origin, layer in sources:
-        for name, value in _flatten(layer):
+        for name, value in expand(dict(_flatten(layer))).items():
             values[name] = value
             origins[name] = origin
     try:
@@ -59,6 +65,17 @@ def load_config(
         raise ConfigError(explain(first) + (f" It came from {origin}." if origin else "")) from None
     _refuse_contradictions(config.splits)
     return config
+
+
+def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
+    """Refuse a file that names a preset and, as written by ``init``, other values for what it stands for."""
+    preset = in_file.get("preset")
+    stands_for = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+    if wrong := [name for name, value in stands_for.items() if in_file.get(name, value) != value]:
+        raise ConfigError(
+            f"{file} names the preset {preset}, and other values than its own for {', '.join(wrong)}. "
+            f'Delete {"that line" if len(wrong) == 1 else "those lines"}, or set preset to "".'
+        )
 
 
 def _refuse_contradictions(splits: Splits) -> None:

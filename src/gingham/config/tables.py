@@ -6,13 +6,24 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from gingham.records import Fit, Views
 
-__all__ = ["Config", "Evaluation", "Features", "Preprocess", "Refinement", "Service", "Splits", "Svm", "Tracking"]
+__all__ = [
+    "Config",
+    "Evaluation",
+    "Features",
+    "Preprocess",
+    "Refinement",
+    "Service",
+    "Splits",
+    "Svm",
+    "Tracking",
+    "Tuning",
+]
 
 
 def _split_commas(value: Any) -> Any:
@@ -28,6 +39,7 @@ def _split_commas(value: Any) -> Any:
 
 
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_split_commas)]
+Sizes = Annotated[tuple[int, ...], BeforeValidator(_split_commas)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 
 
@@ -200,6 +212,61 @@ class Refinement(_Table):
         return tuple(sorted(set(value)))
 
 
+class Tuning(_Table):
+    """What `gingham tune` tries."""
+
+    backbones: Words = Field(
+        ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"),
+        min_length=1,
+        description="Networks to compare; several joined by + count as one",
+    )
+    resolutions: Sizes = Field((224, 288, 320), min_length=1, description="Sides of the input to compare")
+    views: Words = Field(
+        ("one", "flip"), min_length=1, description="Views to compare; --quick takes the first (one, flip, crops, ...)"
+    )
+    classifiers: Words = Field(
+        ("svm", "dnn"), min_length=1, description="Classifiers to compare; --quick compares with the svm only"
+    )
+    learning_rates: Numbers = Field(
+        (1e-4, 2e-3), min_length=1, description="The smallest and the largest of refinement.learning_rate to try"
+    )
+    epochs: Sizes = Field((8, 16, 24), min_length=1, description="Values of refinement.epochs to try")
+    minutes: float = Field(30.0, gt=0, le=100_000, description="Time to search in, that of earlier calls included")
+    folds: int = Field(
+        2, ge=1, le=100, description="Parts of the training images that a network is tested on in turn, at most"
+    )
+
+    @field_validator("views")
+    @classmethod
+    def _known_views(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_among(value, get_args(Views))
+
+    @field_validator("classifiers")
+    @classmethod
+    def _known_classifiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_among(value, ("svm", "dnn"))
+
+    @field_validator("resolutions")
+    @classmethod
+    def _possible(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if wrong := [side for side in value if side % 32 or not 96 <= side <= 1024]:
+            raise ValueError(f"{wrong[0]} is not divisible by 32, or not from 96 to 1024")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("epochs", "learning_rates")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(number <= 0 for number in value):
+            raise ValueError("every one must be greater than 0")
+        return tuple(sorted(set(value)))
+
+
+def _all_among(value: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := [word for word in value if word not in allowed]:
+        raise ValueError(f"{wrong[0]} is none of {', '.join(allowed)}")
+    return tuple(dict.fromkeys(value))
+
+
 class Evaluation(_Table):
     """How the answer is measured and reported."""
 
@@ -267,6 +334,10 @@ class Config(_Table):
     classifier: Literal["svm", "dnn", "svm-refined"] = Field(
         "svm", description="svm: fixed backbone + linear SVM; dnn: refined network; svm-refined: SVM on that network"
     )
+    preset: Literal["", "fast", "balanced", "accurate"] = Field(
+        "",
+        description="Sets backbone, resolution and views of [features] to a measured recipe; dearer from left to right",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything that is drawn at random")
     executor: Literal["local"] = Field("local", description="Where the work is done; local: on this machine")
     preprocess: Preprocess = Field(default_factory=Preprocess, description=Preprocess.__doc__)
@@ -274,6 +345,7 @@ class Config(_Table):
     features: Features = Field(default_factory=Features, description=Features.__doc__)
     svm: Svm = Field(default_factory=Svm, description=Svm.__doc__)
     refinement: Refinement = Field(default_factory=Refinement, description=Refinement.__doc__)
+    tuning: Tuning = Field(default_factory=Tuning, description=Tuning.__doc__)
     evaluation: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
     service: Service = Field(default_factory=Service, description=Service.__doc__)
     tracking: Tracking = Field(default_factory=Tracking, description=Tracking.__doc__)

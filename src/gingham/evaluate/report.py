@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import Markup, escape
 
 from gingham.errors import UsageError
 from gingham.evaluate import figures, learning_curves, report_numbers, report_views
 from gingham.evaluate.calibration import reliability
+from gingham.evaluate.pages import new_environment, picture_of, style_sheet
 from gingham.evaluate.report_data import SURE, ReportData, least_sure_hits, worst_mistakes
-from gingham.evaluate.theme import DARK, LIGHT, Theme
-from gingham.evaluate.wording import class_name, count_of, percent
+from gingham.evaluate.theme import LIGHT, Theme
+from gingham.evaluate.wording import count_of, percent
 from gingham.records import display_path
 
 if TYPE_CHECKING:
@@ -68,28 +65,7 @@ def render_report(data: ReportData) -> str:
     UsageError
         There is no test image or no probability among the predictions.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("gingham.evaluate", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_as_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["prose"] = _prose
-    environment.filters["class_name"] = class_name
-    return environment.get_template("report.html.j2").render(_context(data))
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A figure for both schemes, as data URLs, and what it shows for those who cannot see it."""
-
-    light: Markup
-    dark: Markup
-    alt: str
+    return new_environment().get_template("report.html.j2").render(_context(data))
 
 
 def _context(data: ReportData) -> dict[str, Any]:
@@ -103,7 +79,7 @@ def _context(data: ReportData) -> dict[str, Any]:
     return {
         "data": data,
         "created": data.created.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
-        "style": _style(),
+        "style": style_sheet(),
         "headline": report_numbers.headline(data),
         "numbers": report_numbers.key_numbers(metrics),
         "warnings": list(dict.fromkeys([*metrics.warnings, *data.warnings])),
@@ -127,7 +103,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "interval": percent(metrics.confidence),
         "count_of": count_of,
         "pictures": {
-            name: _picture(draw, _ALT[name])
+            name: picture_of(draw, _ALT[name])
             for name, draw in drawings.items()
             if name != "per_class_accuracy" and (name != "confusion_matrix" or heat is None)
         },
@@ -178,36 +154,6 @@ def _training(data: ReportData) -> str:
         else ""
     )
     return kept + " ".join([*data.training_advice, "Training errors are of varied views, while it learned."])
-
-
-def _picture(draw: Callable[[Theme], Figure], alt: str) -> _Picture:
-    light, dark = (
-        Markup("data:image/svg+xml;base64,") + b64encode(figures.figure_bytes(draw(theme), "svg")).decode()
-        for theme in (LIGHT, DARK)
-    )
-    return _Picture(light, dark, alt)
-
-
-def _style() -> Markup:
-    sheet = files("gingham.evaluate").joinpath("report.css").read_text("utf-8")
-    light, dark = (
-        "".join(f"--{name}:{value};" for name, value in asdict(theme).items() if isinstance(value, str))
-        for theme in (LIGHT, DARK)
-    )
-    return Markup(  # noqa: S704 - the package's own style sheet
-        f":root{{color-scheme:light dark;{light}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}"
-    )
-
-
-def _as_text(value: object) -> object:
-    """Make any text that a template prints safe to encode: names may hold undecodable bytes and controls."""
-    return display_path(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _prose(text: str) -> Markup:
-    """Keep a number and its percent sign on one line."""
-    return Markup(str(escape(display_path(text))).replace(" %", "&nbsp;%"))  # noqa: S704 - escaped just here
 
 
 def _next_commands(data: ReportData) -> list[tuple[str, str]]:

@@ -43,6 +43,7 @@ class ProjectFolder:
         self.heads = self.state / "heads"
         self.refined = self.state / "refined"
         self.activations = self.state / "activations"
+        self.tuning = self.state / "tuning"
         self.staging = self.state / "staging"
         self.run_index = self.state / "runs.sqlite"
 

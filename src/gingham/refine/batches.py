@@ -28,6 +28,8 @@ class Parts:
         Positions among the files. The test images are only looked at.
     labels : int64 array of shape (n_files,)
     n_classes : int
+    shared : intp array, optional
+        The files of which views are kept for several trainings, each on some of them; by default those that train.
     """
 
     train: Rows
@@ -35,6 +37,17 @@ class Parts:
     test: Rows
     labels: NDArray[np.int64]
     n_classes: int
+    shared: Rows | None = None
+
+    @property
+    def varied(self) -> Rows:
+        """The files of which there are views."""
+        return self.train if self.shared is None else self.shared
+
+    @property
+    def plain(self) -> Rows:
+        """The files of which that is kept which is seen in testing."""
+        return np.concatenate([self.validation if self.shared is None else self.shared, self.test])
 
 
 def epoch_rows(rows: Rows, labels: NDArray[np.int64], settings: Refinement, seed: int, epoch: int) -> Rows:

@@ -292,19 +292,19 @@ def _source(cut: Cut, work: _Work, ranks: Ranks) -> tuple[Source, Sequence[int]]
         shape,
         folder,
         work.settings.cache_gb * 1e9,
-        varied=parts.train,
-        plain=np.concatenate([parts.validation, parts.test]),
+        varied=parts.varied,
+        plain=parts.plain,
     )
     return source, shape
 
 
 def _activations_key(runner: Engine, work: _Work) -> str:
     maker, parts = work.files.maker, work.parts
-    rows = (*parts.train, *parts.validation, *parts.test)
+    rows = (*parts.varied, *parts.plain)
     return key_digest(
         feature_key(runner, maker.recipe)
         | {"augment": maker.augment, "crop": maker.smallest_crop, "flip": maker.flip, "seed": work.seed}
-        | {"rows": "".join(work.files.items[row][0] for row in rows), "train": len(parts.train)}
+        | {"rows": "".join(work.files.items[row][0] for row in rows), "train": len(parts.varied)}
     )
 
 

@@ -26,6 +26,7 @@ from gingham.workflow.run import run
 from gingham.workflow.setup import init, sample
 from gingham.workflow.stages import evaluate, featurize, refine, split, train
 from gingham.workflow.steps import Progress
+from gingham.workflow.tune import TuneResult, tune
 
 __all__ = [
     "Comparison",
@@ -44,6 +45,7 @@ __all__ = [
     "SampleResult",
     "SplitResult",
     "TrainResult",
+    "TuneResult",
     "compare",
     "doctor",
     "evaluate",
@@ -58,4 +60,5 @@ __all__ = [
     "show",
     "split",
     "train",
+    "tune",
 ]

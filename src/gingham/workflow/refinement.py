@@ -20,7 +20,7 @@ from gingham.workflow.backbones import WEIGHTS
 
 if TYPE_CHECKING:
     from gingham.classifiers import LinearHead
-    from gingham.refine import Refined
+    from gingham.refine import Parts, Refined
     from gingham.workflow.steps import Steps
 
 __all__ = ["RefinedNetwork", "epochs_of", "head_on_refined", "refined_network", "refinement_block"]
@@ -59,8 +59,16 @@ class RefinedNetwork:
     key: str
 
 
-def refined_network(steps: Steps) -> RefinedNetwork:
+def refined_network(steps: Steps, fold: int = 0, look_at_test: bool = True) -> RefinedNetwork:
     """Return the network refined on the training images of a project.
+
+    Parameters
+    ----------
+    steps : Steps
+    fold : int
+        Which part of the training images validates; a run takes the first.
+    look_at_test : bool
+        Whether its curves show the error of the test images.
 
     Raises
     ------
@@ -71,12 +79,14 @@ def refined_network(steps: Steps) -> RefinedNetwork:
     from gingham.features.timm_backbone import require_timm
 
     require_timm(steps.config.features.backbone)
+    from gingham.refine import Parts  # it imports torch, whose absence has been told by now
+
     settings = steps.config.refinement
     if settings.start == "linear":
         _ = steps.untrained  # so that images that are lost are known before the others are counted
     train = steps.rows("train")
     validates = validation_part(
-        steps.labels[train], steps.groups[train], settings.validation_fraction, steps.config.seed
+        steps.labels[train], steps.groups[train], settings.validation_fraction, steps.config.seed, fold
     )
     key = _key(steps, train, validates)
     folder = steps.folder.refined / key
@@ -86,7 +96,15 @@ def refined_network(steps: Steps) -> RefinedNetwork:
         # The start must not have seen what validates either.
         start = steps.linear_on(train[~validates]) if settings.start == "linear" else None
         with steps.timed("refine"):
-            made = _make(steps, train[~validates], train[validates], start, folder)
+            parts = Parts(
+                train[~validates],
+                train[validates],
+                steps.rows("test") if look_at_test else train[:0],
+                steps.labels,
+                len(steps.classes),
+                shared=None if look_at_test else train,
+            )
+            made = _make(steps, parts, start, folder)
             if made.stopped == "interrupted":  # the checkpoint stays, to go on from
                 key = f"{key}-{made.kept_epoch}"
                 folder = steps.folder.refined / key
@@ -170,12 +188,11 @@ def _key(steps: Steps, train: NDArray[np.intp], validates: NDArray[np.bool_]) ->
 
 def _make(
     steps: Steps,
-    train: NDArray[np.intp],
-    validation: NDArray[np.intp],
+    parts: Parts,
     start: LinearHead | None,
     folder: Path,
 ) -> Refined:
-    from gingham.refine import Files, Parts, ViewMaker, refine
+    from gingham.refine import Files, ViewMaker, refine
 
     config, settings = steps.config, steps.config.refinement
     maker = ViewMaker(
@@ -186,8 +203,7 @@ def _make(
         config.seed,
         max_pixels=config.preprocess.max_pixels,
     )
-    parts = Parts(train, validation, steps.rows("test"), steps.labels, len(steps.classes))
-    coef, intercept = _first_layer(steps, train, start)
+    coef, intercept = _first_layer(steps, parts.train, start)
 
     def report(step: str, done: int, total: int) -> None:
         if tell := steps.progress(step):

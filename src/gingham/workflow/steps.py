@@ -83,6 +83,13 @@ class Steps:
         self._began = time.perf_counter()
         self.index_warnings: list[str] = []
 
+    def varied(self, config: Config) -> Steps:
+        """Return the steps with other parameters of features and classifier; what was found of the images stays."""
+        other = Steps(self.folder, config, self.root, self._progress)
+        kept = ("dataset", "classes", "labels", "duplicates", "groups", "conflicts", "suspects", "split")
+        other.__dict__ |= {name: self.__dict__[name] for name in kept if name in self.__dict__}
+        return other
+
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
         """Add the time that passes to ``seconds[step]``."""
@@ -264,7 +271,7 @@ class Steps:
         steering = [self.split_file, self.folder.dataset(group_csv) if group_csv else None]
         weights = self.config.features.backbone_weights
         given = file_digest(self.folder.dataset(weights)) if weights else ""
-        left_out = {"tracking", "service", "executor", "dataset"}
+        left_out = {"tracking", "service", "tuning", "executor", "dataset", "preset"}
         if self.config.classifier == "svm":
             left_out |= {"refinement"}
         parameters = self.config.model_dump(exclude=left_out)
@@ -303,36 +310,38 @@ class Steps:
     @cached_property
     def recipe(self) -> InputRecipe:
         """How an image becomes the backbone's input."""
-        return self._recipe_of(self.backbone)
+        return self.recipe_of(self.backbone)
 
-    def _recipe_of(self, backbone: Backbone) -> InputRecipe:
+    def recipe_of(self, backbone: Backbone) -> InputRecipe:
+        """Return how an image becomes the input of a backbone."""
         return backbone.recipe(self.config.features.resolution, self.config.preprocess.fit)
 
     @cached_property
     def featurized(self) -> FeaturizeResult:
         """The features of every file, float32 [n_files, n_features]; NaN where a file was lost since it was listed."""
-        return self.untrained if self.config.classifier == "svm" else self._featurize(self.backbone)
+        return self.untrained if self.config.classifier == "svm" else self.featurize(self.backbone)
 
     @cached_property
     def untrained(self) -> FeaturizeResult:
         """The features of every file by the pretrained network."""
-        return self._featurize(self.pretrained)
+        return self.featurize(self.pretrained)
 
     @property
     def items(self) -> list[tuple[str, str]]:
         """Content and path of every file."""
         return [(file.content, file.path) for file in self.files]
 
-    def _featurize(self, backbone: Backbone) -> FeaturizeResult:
+    def featurize(self, backbone: Backbone, rows: np.ndarray[Any, np.dtype[np.intp]] | None = None) -> FeaturizeResult:
+        """Return the features of all files, or of some, by a backbone."""
         from gingham.features import featurize_dataset
 
         _ = self.split  # a list or a rule that does not fit the images is refused before the long work
         with self.timed("featurize"):
             return featurize_dataset(
-                self.items,
+                self.items if rows is None else [self.items[row] for row in rows],
                 root=self.root,
                 backbone=backbone,
-                recipe=self._recipe_of(backbone),
+                recipe=self.recipe_of(backbone),
                 engine=self.config.features.engine,
                 precision=self.config.features.precision,
                 max_pixels=self.config.preprocess.max_pixels,
