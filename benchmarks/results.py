@@ -179,6 +179,40 @@ def _refinement(rows: list[dict[str, Any]]) -> Iterator[str]:
     )
 
 
+def _tune_quick(f: dict[str, Any]) -> Iterator[str]:
+    yield "## `gingham tune --quick` on clothing, three networks at three resolutions\n"
+    yield f"{f['seconds'] / 60:.1f} minutes from an empty project to the run of the recommended one.\n"
+    yield "| | cross-validation | test images | ms/image | |"
+    yield "|---|---|---|---|---|"
+    for row in f["rows"]:
+        chosen = [word for word in ("best", "recommended") if f[word] == row["name"]]
+        yield (
+            f"| {row['name']} | {row['cv']:.1%} | {row['test']:.1%} | {row['milliseconds']:.1f} | {', '.join(chosen)} |"
+        )
+    most = max(f["rows"], key=lambda row: row["cv"])
+    taken = next(row for row in f["rows"] if row["name"] == f["recommended"])
+    best = next(row for row in f["rows"] if row["name"] == f["best"])
+    yield (
+        f"\nThe most accurate one is by definition that of cross-validation; on the test images, which the search did "
+        f"not meet, it is {100 * (max(row['test'] for row in f['rows']) - best['test']):.1f} points below the best of "
+        f"all. The recommended one, faster, is {100 * (most['cv'] - taken['cv']):.1f} points below in "
+        f"cross-validation, {100 * (max(row['test'] for row in f['rows']) - taken['test']):.1f} on the test images."
+    )
+
+
+def _presets(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "## Presets of fixed features, official splits, three seeds\n"
+    yield "| preset | clothing | grocery | mean | points more than fast | ms/image | time | MB |"
+    yield "|---|---|---|---|---|---|---|---|"
+    first = rows[0]
+    for row in rows:
+        mean, base = ((each["clothing"] + each["grocery"]) / 2 for each in (row, first))
+        yield (
+            f"| {row['preset']} | {row['clothing']:.1%} | {row['grocery']:.1%} | {mean:.1%} | {100 * (mean - base):+.1f} "
+            f"| {row['milliseconds']:.1f} | {row['milliseconds'] / first['milliseconds']:.1f}x | {row['mb']:.0f} |"
+        )
+
+
 def _refinement_speed(f: dict[str, Any]) -> Iterator[str]:
     rates = f["rates"]
     slowest = rates["torch eager, whole network, f32"]
@@ -203,4 +237,6 @@ SECTIONS = {
     "accuracy": _accuracy,
     "refinement": _refinement,
     "refinement_speed": _refinement_speed,
+    "tune_quick": _tune_quick,
+    "presets": _presets,
 }

@@ -156,3 +156,29 @@ def test_a_run_s_file_that_was_changed_is_not_exported(
     assert found.status == 3, found.err
     assert "does not answer as it was trained to, so it was not written" in found.err
     assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--with-resize", "--precision", "f16"]], ids=["plain", "other"])
+def test_several_networks_on_several_views_are_one_file_that_answers_alike_everywhere(
+    composed: Path, gingham: Gingham, tmp_path: Path, arguments: list[str]
+) -> None:
+    file = tmp_path / "m.onnx"
+    found = gingham("export", "-o", file, "--project", composed, "--json", *arguments)
+    assert found.status == 0, found.err
+    info = load(model_of(composed)).info
+    assert (info.backbone, info.views) == ("efficientnet_lite0+efficientnet_lite1", "crops")
+    assert (info.resolution, info.view_resolution) == (128, 96)
+    assert len(info.weights_sha256) == 129
+    if not arguments:
+        assert [each["way"] for each in found.json["parity"]][-1] == "the service"
+        predicted = load(file, "f32").predict(next(composed.glob("images/textures/*/*")))
+        assert predicted[0].label in info.labels
+
+
+@pytest.fixture(scope="module")
+def composed(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = tmp_path_factory.mktemp("composed") / "project"
+    shutil.copytree(untouched_project, project)
+    backbone = "efficientnet_lite0+efficientnet_lite1"
+    Project(project, environment={}).run(overrides={"features.backbone": backbone, "features.views": "crops"})
+    return project

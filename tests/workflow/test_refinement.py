@@ -237,3 +237,28 @@ def test_refine_says_what_it_did(gingham: Any, refined: Path) -> None:
     assert "last-3-stages" in done.out
     assert re.search(r"Kept epoch \d of 3: training error [\d.]+ %, validation error [\d.]+ %\.", done.out)
     assert "`gingham run --classifier dnn`" in done.out
+
+
+def test_more_views_use_the_same_network_and_are_averaged(refined: Path) -> None:
+    project = Project(refined, environment={})
+    before = project.show()
+    overrides = {name.lstrip("-"): value for name, value in zip(QUICK[::2], QUICK[1::2], strict=True)}
+    flipped = project.run(overrides={"classifier": "dnn", "features.views": "flip"} | overrides)
+    assert flipped.record.refinement is not None
+    assert before.record.refinement is not None
+    assert flipped.record.refinement.key == before.record.refinement.key
+    assert flipped.record.seconds.get("refine", 0) < 1
+    assert load(flipped.model).info.views == "flip"
+    one, two = (load(run.model, "f32") for run in (before, flipped))
+    path = sorted((refined / "images" / "textures").rglob("*.jpg"))[0]
+    (square,) = [explanation.square for explanation in one.explain([path])]
+    pair = np.stack([square, square[:, ::-1]])
+    np.testing.assert_allclose(two.run(square[None]).features[0], one.run(pair).features.mean(0), atol=1e-3)
+
+
+@pytest.mark.parametrize("classifier", ["dnn", "svm-refined"])
+def test_several_networks_are_not_refined(gingham: Any, project: Path, classifier: str) -> None:
+    refused = gingham("run", "--project", project, "--classifier", classifier, "--preset", "balanced")
+    assert refused.status == 2
+    assert "One network is refined" in refused.err
+    assert "--features.backbone efficientnet_lite0" in refused.err

@@ -162,7 +162,6 @@ def test_once_the_time_is_over_what_is_there_is_compared(tuned: Project, monkeyp
     assert [row.name for row in tuned.tune(minutes=0.05, overrides=SEARCH).rows] == [
         f"svm, {LITE0} at 96"
     ]  # still over
-    assert len(tuned.tune(minutes=5, overrides=SEARCH).rows) == 4
 
 
 class Listener:
@@ -208,11 +207,10 @@ def test_a_network_is_tested_on_images_that_it_was_not_trained_on_and_on_others_
 @pytest.mark.train
 def test_killed_at_any_moment_it_goes_on_and_tries_nothing_twice(project: Path) -> None:
     arguments = ("tune", "--project", project, "--minutes", "5", *flags(SEARCH))
-    for _ in range(2):
-        with start_process(*arguments) as process:
-            time.sleep(random.uniform(3, 9))
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
+    with start_process(*arguments) as process:
+        time.sleep(random.uniform(3, 9))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
     done = run_process(*arguments, "--json")
     assert done.status == 0, done.err
     names = [row["name"] for row in done.json["candidates"]]
