@@ -209,7 +209,8 @@ def _presets(rows: list[dict[str, Any]]) -> Iterator[str]:
         mean, base = ((each["clothing"] + each["grocery"]) / 2 for each in (row, first))
         yield (
             f"| {row['preset']} | {row['clothing']:.1%} | {row['grocery']:.1%} | {mean:.1%} "
-            f"| {100 * (mean - base):+.1f} | {row['milliseconds']:.1f} | {row['milliseconds'] / first['milliseconds']:.1f}x | {row['mb']:.0f} |"
+            f"| {100 * (mean - base):+.1f} | {row['milliseconds']:.1f} "
+            f"| {row['milliseconds'] / first['milliseconds']:.1f}x | {row['mb']:.0f} |"
         )
 
 

@@ -10,7 +10,7 @@ from gingham.evaluate.axes import POINTS, new_axes, percent_axis
 from gingham.evaluate.figures import figure_bytes
 from gingham.evaluate.pages import new_environment, picture_of, style_sheet
 from gingham.evaluate.theme import LIGHT, Theme
-from gingham.evaluate.wording import digits_for, percent, percent_range
+from gingham.evaluate.wording import count_of, digits_for, percent, percent_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,6 +154,7 @@ def render_tuning(
         .render(
             style=style_sheet(),
             dataset=dataset,
+            count=count_of(len(rows), "classifier"),
             rows=[_cells(row, digits) for row in rows],
             recommended=recommended,
             best=best,
