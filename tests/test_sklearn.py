@@ -74,7 +74,7 @@ def test_it_stands_in_a_grid_search_with_others(
 def test_parameters_and_clone(featurizer: ImageFeaturizer) -> None:
     parameters = featurizer.get_params()
     assert sorted(parameters) == [
-        "backbone", "cache", "engine", "fit_images", "precision", "resolution", "weights",
+        "backbone", "cache", "engine", "fit_images", "precision", "resolution", "views", "weights",
     ]  # fmt: skip
     fitted = featurizer.fit([])
     assert fitted is featurizer

@@ -30,7 +30,13 @@ def row(number: int, **changes: object) -> TuningRow:
 
 
 def page(rows: list[TuningRow], **changes: object) -> str:
-    given: dict[str, object] = {"dataset": "photos", "confidence": 0.95, "metrics": METRICS, "run_report": "r.html"}
+    given: dict[str, object] = {
+        "dataset": "photos",
+        "confidence": 0.95,
+        "metrics": METRICS,
+        "run_report": "r.html",
+        "command": "c",
+    }
     return render_tuning(rows, **(given | changes))  # type: ignore[arg-type]
 
 

@@ -120,7 +120,7 @@ def tune(result: TuneResult) -> str:
             f"Recommended: {taken.name}, {why}.",
             f"Test accuracy {_percent(metrics['accuracy'])} {_interval(metrics['accuracy_ci'])}, "
             f"{metrics['n_test']:,} images: the only one that has met them.",
-            f"Again   gingham run {taken.flags}",
+            f"Again   {result.command}",
             f"Report  {_near(result.report)}",
             f"Run     {_near(result.run.report)}",
             *(f"Note: {warning}" for warning in [*result.run.record.warnings, *result.run.warnings]),

@@ -123,6 +123,7 @@ def render_tuning(
     dataset: str,
     confidence: float,
     metrics: Mapping[str, Any],
+    command: str,
     run_report: str,
     warnings: Sequence[str] = (),
 ) -> str:
@@ -137,6 +138,8 @@ def render_tuning(
         Of the intervals.
     metrics : mapping
         ``accuracy``, ``accuracy_ci`` and ``n_test`` of the recommended one, on the test images.
+    command : str
+        What makes its run again.
     run_report : str
         Where the report of its run lies, relative to the page.
     warnings : sequence of str
@@ -163,6 +166,7 @@ def render_tuning(
             n_test=f"{metrics['n_test']:,}",
             level=percent(confidence),
             figure=figure,
+            command=command,
             run_report=run_report,
             warnings=list(dict.fromkeys(warnings)),
         )

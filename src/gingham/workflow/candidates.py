@@ -103,14 +103,16 @@ class Bench:
         self.folder = folder
         self._costs: dict[tuple[str, int, Views], tuple[float, float]] = {}
 
-    def known(self, candidate: Candidate) -> Measured | None:
-        """Return what was found before; None if nothing was, or it cannot be read back."""
+    def known(self, candidate: Candidate, whole: bool = True) -> Measured | None:
+        """Return what was found before; None if nothing was, or not all that was to be, or it cannot be read back."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self._file(candidate), framework="numpy") as stored:
                 about = json.loads(stored.metadata()["measured"])
                 found = Measured(stored.get_tensor("right"), about["milliseconds"], about["megabytes"])
+                if whole and not about["whole"]:
+                    return None
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
         self._costs[candidate.backbone, candidate.resolution, candidate.views] = found.milliseconds, found.megabytes
@@ -134,9 +136,10 @@ class Bench:
         for part in self._parts(steps, folds):
             right = np.where(part >= 0, part, right)
             found = Measured(right, *self._cost(candidate, steps))
-            self._keep(candidate, found)
+            self._keep(candidate, found, whole=False)
             if not go_on(found):
                 break
+        self._keep(candidate, found, whole=True)
         return found
 
     def _parts(self, steps: Steps, folds: int) -> Iterator[NDArray[np.int8]]:
@@ -154,10 +157,11 @@ class Bench:
             self._costs[key] = _cost(steps)
         return self._costs[key]
 
-    def _keep(self, candidate: Candidate, found: Measured) -> None:
+    def _keep(self, candidate: Candidate, found: Measured, *, whole: bool) -> None:
         from safetensors.numpy import save
 
-        about = {"candidate": asdict(candidate), "milliseconds": found.milliseconds, "megabytes": found.megabytes}
+        cost = {"milliseconds": found.milliseconds, "megabytes": found.megabytes}
+        about = {"candidate": asdict(candidate), "whole": whole, **cost}
         write_whole(self._file(candidate), save({"right": found.right}, {"measured": json.dumps(about)}))
 
     def _file(self, candidate: Candidate) -> Path:

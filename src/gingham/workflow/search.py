@@ -105,7 +105,7 @@ class Search:
         """Let it know of a candidate that it did not propose."""
         from optuna.trial import create_trial
 
-        if candidate not in self._told:
+        if candidate not in self._told and candidate.classifier in self._space["classifiers"]:
             params = _params(candidate)
             space = {name: space for name, space in self._distributions().items() if name in params}
             self._study.add_trial(create_trial(params=params, distributions=space, value=accuracy))

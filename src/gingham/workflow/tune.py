@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gingham import __version__
 from gingham.config import Config
 from gingham.errors import ConfigError
 from gingham.evaluate.selection import Choice, Measured, choose, clearly_worse
@@ -37,6 +39,8 @@ class TuneResult:
     ----------
     rows : tuple of TuningRow
         The most accurate first.
+    command : str
+        What makes the run of the recommended one again.
     recommended : TuningRow
         The fastest that may be as good as the best.
     run : RunResult
@@ -48,6 +52,7 @@ class TuneResult:
     """
 
     rows: tuple[TuningRow, ...]
+    command: str
     recommended: TuningRow
     run: RunResult
     report: Path
@@ -60,12 +65,17 @@ class TuneResult:
         return {
             "candidates": [row.to_json() for row in self.rows],
             "recommended": self.recommended.to_json(),
+            "command": self.command,
             "test": {name: metrics[name] for name in ("accuracy", "accuracy_ci", "n_test")},
             "run_id": self.run.run_id,
             "report": str(self.report),
             "quick": self.quick,
             "seconds": dict(self.seconds),
         }
+
+
+MOST_FAILURES = 5
+"""Candidates in a row that cannot be measured, after which something is wrong with all of them."""
 
 
 class _OutOfTimeError(Exception):
@@ -111,6 +121,10 @@ def tune(
     settings = config.tuning
     if not quick:
         Search.require()
+        if "dnn" in settings.classifiers:
+            from gingham.features.timm_backbone import require_timm
+
+            require_timm(settings.backbones[0])
     clock = _Clock(progress)
     with folder.lock("tune"):
         steps = Steps(folder, config, images, clock)
@@ -131,12 +145,14 @@ def tune(
     recommended = candidates[choice.recommended]
     finished = run(folder, recommended.applied(config), images, progress, environment)
     rows = sorted(_rows(found, choice), key=lambda row: (-row.accuracy, row.milliseconds))
+    command = shlex.join(["gingham", "run", *([str(images)] if images else []), *recommended.flags.split()])
     report = folder.root / "tuning" / place.name[:12] / "report.html"
     page = render_tuning(
         rows,
         dataset=Path(steps.name).name,
         confidence=config.evaluation.confidence,
         metrics=finished.record.metrics,
+        command=command,
         run_report=f"../../runs/{finished.run_id}/report.html",
         warnings=finished.record.warnings,
     )
@@ -144,6 +160,7 @@ def tune(
     write_whole(report.with_name("accuracy_against_time.png"), tuning_png(rows))
     result = TuneResult(
         rows=tuple(rows),
+        command=command,
         recommended=next(row for row in rows if row.recommended),
         run=finished,
         report=report,
@@ -156,8 +173,11 @@ def tune(
 
 def _key(steps: Steps) -> str:
     """Return a digest of all that the measurements depend on besides the candidate."""
+    from gingham.features import describe_engine
+
     config = steps.config
     rows = steps.rows("train")
+    engine = describe_engine(config.features.engine, config.features.precision)
     content = [(steps.files[row].content, int(steps.labels[row]), int(steps.groups[row])) for row in rows]
     parameters = [
         config.preprocess.model_dump(),
@@ -165,6 +185,8 @@ def _key(steps: Steps) -> str:
         config.features.model_dump(exclude=TUNED["features"]),
         config.refinement.model_dump(exclude=TUNED["refinement"]),
         config.seed,
+        engine.name,
+        __version__,
     ]
     return digest([content, parameters])
 
@@ -174,6 +196,7 @@ def _search(steps: Steps, bench: Bench, found: dict[Candidate, Measured], clock:
     config = steps.config
     search = Search(place / "search.sqlite", config)
     confidence = config.evaluation.confidence
+    likely = list(_likely(found, config))
     for candidate in search.tried:  # in earlier calls
         if (known := bench.known(candidate)) is None:
             search.forget(candidate)
@@ -181,31 +204,37 @@ def _search(steps: Steps, bench: Bench, found: dict[Candidate, Measured], clock:
             found[candidate] = known
     for candidate, accuracy in zip(found, choose(list(found.values()), confidence).accuracy, strict=True):
         search.learn(candidate, accuracy)
-    for candidate in _likely(found, config):
+    for candidate in likely:
         search.propose(candidate)
 
     def go_on(so_far: Measured) -> bool:
         best = list(found.values())[choose(list(found.values()), confidence).best]
         return not clearly_worse(so_far, best, confidence)
 
+    failures = 0
     clock.end_in(config.tuning.minutes * 60 - search.seconds_spent)
     for candidate in search:
         began = time.perf_counter()
         try:
             measured = bench.known(candidate) or bench.measure(candidate, config.tuning.folds, go_on)
         except ConfigError as error:  # such as a rate at which the training diverges
+            failures += 1
+            if failures == MOST_FAILURES:
+                raise
             search.fail(candidate)
             steps.say(f"{candidate}: left out. {error}")
         except _OutOfTimeError:
-            if (part := bench.known(candidate)) is not None:
+            if (part := bench.known(candidate, whole=False)) is not None:
                 found[candidate] = part
             steps.say(
                 f"The time is over. `gingham tune --minutes {2 * config.tuning.minutes:g}` would go on from here."
             )
             break
         else:
+            failures = 0
             found[candidate] = measured
-            search.tell(candidate, choose(list(found.values()), confidence).accuracy[-1])
+            place_of = list(found).index(candidate)
+            search.tell(candidate, choose(list(found.values()), confidence).accuracy[place_of])
             steps.say(_in_words(candidate, measured))
         finally:
             search.spend(time.perf_counter() - began)
