@@ -44,7 +44,8 @@ def follow(page: Path, folder: Path) -> int:
     quick = {
         "GINGHAM_SERVICE__PORT": str(port),
         "GINGHAM_REFINEMENT__EPOCHS": "2",
-        "GINGHAM_TUNING__MINUTES": "0.2",
+        "GINGHAM_TUNING__MINUTES": "0.1",
+        "GINGHAM_TUNING__BACKBONES": "efficientnet_lite0",
         "GINGHAM_TUNING__RESOLUTIONS": "96,128",
     }
     variables = environment(PATH=f"{scripts}:{environment()['PATH']}", **quick)

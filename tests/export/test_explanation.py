@@ -104,9 +104,7 @@ def test_without_any_evidence_all_is_dark() -> None:
 @pytest.mark.parametrize(
     ("backbone", "views", "side"),
     [
-        ("efficientnet_lite0", "flip", 3),
         ("efficientnet_lite0", "crops-and-flips", 8),
-        ("efficientnet_lite0+efficientnet_lite1", "one", 3),
         ("efficientnet_lite0+efficientnet_lite1", "crops", 8),
     ],
 )

@@ -21,7 +21,7 @@ from tests.textures import CLASSES, start_process, write_textures
 pytestmark = pytest.mark.train
 
 QUICK = ("--refinement.epochs", "3", "--refinement.batch_size", "8", "--refinement.precision", "f32")
-KILLS = 3
+KILLS = 2
 """For the promise of thirty, set it to 30: that takes some minutes."""
 
 
