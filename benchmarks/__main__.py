@@ -14,7 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, featurize, memory, near_duplicates, overload, refinement, serving, startup, svm_search
+from benchmarks import (
+    accuracy,
+    equal_time,
+    featurize,
+    memory,
+    near_duplicates,
+    overload,
+    refinement,
+    serving,
+    startup,
+    svm_search,
+)
 from benchmarks.results import render
 
 HERE = Path(__file__).parent
@@ -39,6 +50,7 @@ def main(names: list[str]) -> None:
         "accuracy": lambda: accuracy.main(photos),
         "refinement": lambda: refinement.accuracy(photos),
         "refinement_speed": refinement.speed,
+        "equal_time": lambda: equal_time.main(photos),
     }
     unknown = set(names) - set(benchmarks)
     if unknown:
