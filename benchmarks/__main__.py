@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import (
     accuracy,
     choosing,
+    equal_time,
     featurize,
     memory,
     near_duplicates,
@@ -52,6 +53,7 @@ def main(names: list[str]) -> None:
         "refinement_speed": refinement.speed,
         "tune_quick": lambda: choosing.quick(photos),
         "presets": lambda: choosing.presets(photos),
+        "equal_time": lambda: equal_time.main(photos),
     }
     unknown = set(names) - set(benchmarks)
     if unknown:

@@ -226,6 +226,33 @@ def _refinement_speed(f: dict[str, Any]) -> Iterator[str]:
         yield f"| {name} | {rate:.1f} | {rate / slowest:.1f}x |"
 
 
+def _equal_time(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "## Refinement: accuracy at equal wall time\n"
+    yield "EfficientNet-Lite0 at 224, the same weights, no GPU, one seed, the official test images. timm trains the"
+    yield "whole network by its own recipe (AdamW, batches of 32, RandAugment, random erasing, label smoothing, cosine,"
+    yield "moving average) for as many updates as the minutes hold on a quiet machine; of its learning rates, and"
+    yield "of the weights and their average, the better on the test images counts. Ours is `dnn` at its defaults.\n"
+    yield "| set | minutes | timm | its learning rates | epochs | ours | whole run | our errors against timm's |"
+    yield "|---|---|---|---|---|---|---|---|"
+    ours = {r["dataset"]: r for r in rows if r["by"] == "gingham"}
+    trained: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for r in rows:
+        if r["by"] == "timm" and r["dataset"] in ours:
+            trained.setdefault((r["dataset"], r["minutes"]), []).append(r)
+    for (dataset, minutes), tried in trained.items():
+        o, best = ours[dataset], max(tried, key=lambda r: r["accuracy"])
+        each = ", ".join(f"{r['learning_rate']:g}: {r['accuracy']:.1%}" for r in tried)
+        yield (
+            f"| {dataset} | {minutes:g} | {_interval(best)} | {each} "
+            f"| {best['epochs']:.1f} | {_interval(o)} | {o['seconds']:.0f} s "
+            f"| {(1 - o['accuracy']) / (1 - best['accuracy']):.0%} |"
+        )
+
+
+def _interval(r: dict[str, Any]) -> str:
+    return f"{r['accuracy']:.1%} ({r['low']:.1%} to {r['high']:.1%})"
+
+
 SECTIONS = {
     "featurize": _featurize,
     "svm_20000": _svm,
@@ -240,4 +267,5 @@ SECTIONS = {
     "refinement_speed": _refinement_speed,
     "tune_quick": _tune_quick,
     "presets": _presets,
+    "equal_time": _equal_time,
 }
