@@ -10,6 +10,7 @@ from gingham.config import Config
 from gingham.errors import GinghamError
 from gingham.executors import usable_cpus
 from gingham.project import ProjectFolder
+from gingham.workflow.backbones import pretrained_backbone
 from gingham.workflow.results import Diagnosis
 
 __all__ = ["doctor", "installed_versions"]
@@ -75,12 +76,12 @@ def doctor(folder: ProjectFolder, config: Config) -> Diagnosis:
 
 
 def _weights(folder: ProjectFolder, config: Config) -> dict[str, object]:
-    from gingham.features import embedded_names, load_backbone
+    from gingham.features import JOINT, embedded_names
 
     name, file = config.features.backbone, config.features.backbone_weights
-    if not file and name not in embedded_names():
+    if not file and not {part.strip() for part in name.split(JOINT)} <= {*embedded_names()}:
         return {"backbone": name, "source": "timm's cache, or a download when they are first needed"}
-    backbone = load_backbone(name, folder.dataset(file) if file else None, directory=folder.backbones)
+    backbone = pretrained_backbone(folder, config.features)
     about = backbone.weights
     return {"backbone": name, "features": backbone.n_features, "source": about.source, "sha256": about.sha256,
             "licence": about.licence}  # fmt: skip
