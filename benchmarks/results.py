@@ -155,6 +155,10 @@ def _accuracy(rows: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
+def _timed(seconds: float | None) -> str:
+    return "not timed, for other work ran beside it" if seconds is None else f"{seconds:.0f} s"
+
+
 def _refinement(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Refinement: errors on the official test images\n"
     yield "EfficientNet-Lite0 at 224, defaults, no GPU; the mean of three seeds, and of their 95 % intervals.\n"
@@ -166,7 +170,7 @@ def _refinement(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield (
             f"| {r['dataset']} | {r['classifier']} | {r['mean']:.1%} | {r['low']:.1%} to {r['high']:.1%} "
             f"| {', '.join(f'{accuracy:.1%}' for accuracy in r['accuracies'])} "
-            f"| {share:.0%} | {r['seconds']:.0f} s |"
+            f"| {share:.0%} | {_timed(r['seconds'])} |"
         )
     sets = {dataset for dataset, _ in errors}
     means = {c: sum(errors[d, c] for d in sets) / len(sets) for _, c in errors}
