@@ -12,6 +12,7 @@ from gingham.config.tables import (
     Splits,
     Svm,
     Tracking,
+    Tuning,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Splits",
     "Svm",
     "Tracking",
+    "Tuning",
     "explain",
     "explain_unknown",
     "load_config",
