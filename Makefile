@@ -45,6 +45,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable ".[train,mlflow,tune]" --group dev --group bench
+	$(PIP) --no-compile --editable ".[train,mlflow,tune]" --group dev --group bench
 	./tools/browser
 	touch $@

@@ -19,7 +19,7 @@ from PIL import Image
 from gingham.errors import UsageError
 from gingham.evaluate.metrics import compute_metrics
 from gingham.evaluate.predictions import PredictionTable
-from gingham.evaluate.report import render_figures, render_report
+from gingham.evaluate.report import render_report
 from gingham.evaluate.report_data import ReportData, images_to_show, least_sure_hits, worst_mistakes
 from gingham.evaluate.report_numbers import headline, key_numbers
 from gingham.evaluate.report_views import REASONS, class_rows, turn_headings
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def page(data: ReportData) -> Page:
-    text = render_report(data)
+    text = render_report(data).html
     text.encode("utf-8")
     return Page(text)
 
@@ -156,7 +156,7 @@ def test_stays_small_and_says_what_it_shows(report_data: Make, n: int, k: int) -
             }
         )
     )
-    text = render_report(data)
+    text = render_report(data).html
     assert len(text.encode()) < 5_000_000
     for note in ("Showing 24 of 5,000.", "Showing 24 of 310.", "Showing 24 of 500."):
         assert note in text
@@ -216,7 +216,7 @@ def test_no_range_where_there_is_none(report_data: Make) -> None:
 
 
 def commands(data: ReportData) -> list[str]:
-    return re.findall(r"<dt><code>(gingham [^<]*)</code>", render_report(data))
+    return re.findall(r"<dt><code>(gingham [^<]*)</code>", render_report(data).html)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_text_on_a_dark_cell_is_light_and_no_sooner(report_data: Make) -> None:
         | {name: dict.fromkeys("abc", 0.5) for name in ("per_class_accuracy", "auc")}
         | {"per_class_accuracy_ci": dict.fromkeys("abc", (0.0, 1.0))}
     )
-    rows = re.findall(r'class="((?:right|wrong)[^"]*)"', render_report(report_data(metrics=metrics)))
+    rows = re.findall(r'class="((?:right|wrong)[^"]*)"', render_report(report_data(metrics=metrics)).html)
     assert rows == ["right full", "wrong", "wrong", "right half", "wrong", "right"]
 
 
@@ -413,7 +413,7 @@ def test_shows_the_surest_mistakes_and_the_least_sure_hits() -> None:
 
 
 def test_figure_files_are_light_pngs(report_data: Make) -> None:
-    files = render_figures(report_data())
+    files = render_report(report_data()).figures
     assert set(files) == {
         "accuracy_against_c.png", "confusion_matrix.png", "not_sure.png", "per_class_accuracy.png",
         "reliability.png", "roc.png",
@@ -439,5 +439,5 @@ def test_time_is_told_in_utc(report_data: Make) -> None:
 @pytest.mark.parametrize(("n", "shown"), [pytest.param(9, False, id="nine"), pytest.param(10, True, id="ten")])
 def test_under_ten_test_images_there_is_no_curve_of_what_is_not_sure(report_data: Make, n: int, shown: bool) -> None:
     data = report_data(n=n)
-    assert ("not_sure.png" in render_figures(data)) is shown
+    assert ("not_sure.png" in render_report(data).figures) is shown
     assert ("What if it may say" in page(data).text) is shown

@@ -30,7 +30,7 @@ def test_report(
     file = tmp_path / "report.html"
     paths = [ATTACK, LONG, "new\nline.jpg", *(f"{i}.jpg" for i in range(57))]
     data = report_data(60, ["dotted", "<b>leopard</b>", "s" * 200], paths=paths, signal=0.5, images_shown=60)
-    file.write_text(render_report(data), encoding="utf-8")
+    file.write_text(render_report(data).html, encoding="utf-8")
     requests: list[str] = []
     complaints: list[str] = []
     page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -65,7 +65,7 @@ def test_on_a_phone_what_is_too_wide_scrolls_in_a_readable_size(
 ) -> None:
     file = tmp_path / "report.html"
     data = report_data(90, [f"class{i}" for i in range(45)], parameters={"seed": 1}, defaults={"seed": 0})
-    file.write_text(render_report(data), encoding="utf-8")
+    file.write_text(render_report(data).html, encoding="utf-8")
     page = chromium.new_page(viewport={"width": 390, "height": 900})
     try:
         page.goto(file.as_uri())

@@ -50,7 +50,7 @@ _FEWEST_OF_BIN = 5
 def figure_bytes(figure: Figure, file_format: str) -> bytes:
     """Encode a figure as ``png`` (160 dots per inch, on its paper) or ``svg`` (transparent).
 
-    The same figure always gives the same bytes.
+    The same figure always gives the same bytes. Its layout is found the first time, and kept.
     """
     from matplotlib import rc_context
 
@@ -60,6 +60,7 @@ def figure_bytes(figure: Figure, file_format: str) -> bytes:
         # Names too wide for their figure are cut off; the reader of a terminal cannot change that.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure.savefig(buffer, format=file_format, dpi=160, metadata=metadata, transparent=file_format == "svg")
+    figure.set_layout_engine()
     return buffer.getvalue()
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup, escape
 
 from gingham.evaluate.figures import figure_bytes
-from gingham.evaluate.theme import DARK, LIGHT, Theme
+from gingham.evaluate.theme import DARK, LIGHT, Theme, in_dark
 from gingham.evaluate.wording import class_name
 from gingham.records import display_path
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "new_environment", "picture_of", "style_sheet"]
+__all__ = ["Drawing", "Page", "Picture", "new_environment", "style_sheet"]
+
+
+class Page(NamedTuple):
+    """A page, which can be encoded as UTF-8, and by file name the figures to lie beside it, PNG on white."""
+
+    html: str
+    figures: dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,33 @@ class Picture:
     light: Markup
     dark: Markup
     alt: str
+
+
+class Drawing:
+    """A figure that is drawn once, and encoded as it is asked for.
+
+    Parameters
+    ----------
+    draw : callable of Theme
+        Returns the figure.
+    """
+
+    def __init__(self, draw: Callable[[Theme], Figure]) -> None:
+        self._draw = draw
+
+    @cached_property
+    def _figure(self) -> Figure:
+        return self._draw(LIGHT)
+
+    def png(self) -> bytes:
+        """Return it on white."""
+        return figure_bytes(self._figure, "png")
+
+    def picture(self, alt: str) -> Picture:
+        """Return it in light and in dark; ``alt`` says what it shows."""
+        light = figure_bytes(self._figure, "svg")
+        dark = in_dark(light) or figure_bytes(self._draw(DARK), "svg")
+        return Picture(_data_url(light), _data_url(dark), alt)
 
 
 def new_environment() -> Environment:
@@ -48,15 +83,6 @@ def new_environment() -> Environment:
     return environment
 
 
-def picture_of(draw: Callable[[Theme], Figure], alt: str) -> Picture:
-    """Draw a figure in light and in dark."""
-    light, dark = (
-        Markup("data:image/svg+xml;base64,") + b64encode(figure_bytes(draw(theme), "svg")).decode()
-        for theme in (LIGHT, DARK)
-    )
-    return Picture(light, dark, alt)
-
-
 def style_sheet() -> Markup:
     """Return the style sheet, with the colours of both schemes."""
     sheet = files("gingham.evaluate").joinpath("report.css").read_text("utf-8")
@@ -68,6 +94,10 @@ def style_sheet() -> Markup:
         f":root{{color-scheme:light dark;{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}"
     )
+
+
+def _data_url(svg: bytes) -> Markup:
+    return Markup("data:image/svg+xml;base64,") + b64encode(svg).decode()
 
 
 def _as_text(value: object) -> object:

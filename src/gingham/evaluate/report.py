@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gingham.errors import UsageError
 from gingham.evaluate import figures, learning_curves, report_numbers, report_views
 from gingham.evaluate.calibration import reliability
-from gingham.evaluate.pages import new_environment, picture_of, style_sheet
+from gingham.evaluate.pages import Drawing, Page, new_environment, style_sheet
 from gingham.evaluate.report_data import SURE, ReportData, least_sure_hits, worst_mistakes
-from gingham.evaluate.theme import LIGHT, Theme
 from gingham.evaluate.wording import count_of, percent
 from gingham.records import display_path
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["render_figures", "render_report"]
+__all__ = ["render_report"]
 
 FINER = 320
 """Side in pixels of the network's input that is worth a try after a smaller one."""
 
 
-def render_figures(data: ReportData) -> dict[str, bytes]:
-    """Draw the figures of a run on white.
-
-    Parameters
-    ----------
-    data : ReportData
-
-    Returns
-    -------
-    dict of str to bytes
-        File name to PNG: ``accuracy_against_c.png`` (where C was searched),
-        ``learning_curves.png`` (where the network was trained), ``roc.png``,
-        ``confusion_matrix.png``, ``reliability.png``, ``per_class_accuracy.png``, ``not_sure.png`` (from 10 test
-        images on).
-    """
-    return {f"{name}.png": figures.figure_bytes(draw(LIGHT), "png") for name, draw in _drawings(data).items()}
-
-
-def render_report(data: ReportData) -> str:
+def render_report(data: ReportData) -> Page:
     """Write the report of a run as one HTML page.
 
     It makes no request, runs no script, follows the reader's light or dark scheme, and stays under 5 MB whatever
@@ -57,24 +34,27 @@ def render_report(data: ReportData) -> str:
 
     Returns
     -------
-    str
-        HTML that can be encoded as UTF-8. File and class names are text in it.
+    Page
+        File and class names are text in it. Its figures: ``accuracy_against_c.png`` (where C was searched),
+        ``learning_curves.png`` (where the network was trained), ``roc.png``, ``confusion_matrix.png``,
+        ``reliability.png``, ``per_class_accuracy.png``, ``not_sure.png`` (from 10 test images on).
 
     Raises
     ------
     UsageError
         There is no test image or no probability among the predictions.
     """
-    return new_environment().get_template("report.html.j2").render(_context(data))
+    drawings = _drawings(data)
+    html = new_environment().get_template("report.html.j2").render(_context(data, drawings))
+    return Page(html, {f"{name}.png": drawing.png() for name, drawing in drawings.items()})
 
 
-def _context(data: ReportData) -> dict[str, Any]:
+def _context(data: ReportData, drawings: dict[str, Drawing]) -> dict[str, Any]:
     table = data.predictions.of_split("test")
     metrics = data.metrics
     n_wrong = int((~table.correct).sum())
     mistakes = worst_mistakes(table, data.images_shown)
     hits = least_sure_hits(table, None, data.answer_threshold)
-    drawings = _drawings(data)
     heat = report_views.confusion_rows(metrics)
     return {
         "data": data,
@@ -103,8 +83,8 @@ def _context(data: ReportData) -> dict[str, Any]:
         "interval": percent(metrics.confidence),
         "count_of": count_of,
         "pictures": {
-            name: picture_of(draw, _ALT[name])
-            for name, draw in drawings.items()
+            name: drawing.picture(_ALT[name])
+            for name, drawing in drawings.items()
             if name != "per_class_accuracy" and (name != "confusion_matrix" or heat is None)
         },
     }
@@ -120,7 +100,7 @@ _ALT = {
 }
 
 
-def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
+def _drawings(data: ReportData) -> dict[str, Drawing]:
     table = data.predictions.of_split("test")
     if len(table) == 0 or table.probabilities is None:
         raise UsageError("a report needs the predictions of the test images, with their probabilities")
@@ -128,20 +108,23 @@ def _drawings(data: ReportData) -> dict[str, Callable[[Theme], Figure]]:
     truth = np.array([index[label] for label in table.labels], dtype=np.intp)
     diagram = reliability(table.confidence, table.correct)
     curves = figures.roc_curves(truth, table.probabilities, data.metrics)
-    drawings: dict[str, Callable[[Theme], Figure]] = {
-        "roc": lambda theme: figures.draw_roc(curves, theme),
-        "confusion_matrix": lambda theme: figures.draw_confusion_matrix(data.metrics, theme),
-        "reliability": lambda theme: figures.draw_reliability(diagram, theme),
-        "per_class_accuracy": lambda theme: figures.draw_per_class_accuracy(data.metrics, theme),
+    metrics, threshold, cv_accuracy = data.metrics, data.answer_threshold, data.cv_accuracy
+    drawings = {
+        "roc": Drawing(lambda theme: figures.draw_roc(curves, theme)),
+        "confusion_matrix": Drawing(lambda theme: figures.draw_confusion_matrix(metrics, theme)),
+        "reliability": Drawing(lambda theme: figures.draw_reliability(diagram, theme)),
+        "per_class_accuracy": Drawing(lambda theme: figures.draw_per_class_accuracy(metrics, theme)),
     }
     if len(table) >= figures.FEWEST_ANSWERS:
-        drawings["not_sure"] = lambda theme: figures.draw_not_sure(
-            table.confidence, table.correct, data.answer_threshold, theme
+        drawings["not_sure"] = Drawing(
+            lambda theme: figures.draw_not_sure(table.confidence, table.correct, threshold, theme)
         )
     if data.epochs:
-        drawings["learning_curves"] = lambda theme: learning_curves.draw_learning_curves(data.epochs, theme)
-    if data.cv_accuracy:
-        drawings["accuracy_against_c"] = lambda theme: figures.draw_accuracy_against_c(data.cv_accuracy, data.c, theme)
+        drawings["learning_curves"] = Drawing(lambda theme: learning_curves.draw_learning_curves(data.epochs, theme))
+    if cv_accuracy:
+        drawings["accuracy_against_c"] = Drawing(
+            lambda theme: figures.draw_accuracy_against_c(cv_accuracy, data.c, theme)
+        )
     return drawings
 
 

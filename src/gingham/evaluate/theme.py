@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import astuple, dataclass
 
-__all__ = ["DARK", "LIGHT", "Theme"]
+__all__ = ["DARK", "LIGHT", "Theme", "in_dark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +58,19 @@ DARK = Theme(
     caution="#e0b04a",
     series=("#5cc8bd", "#f08a6c", "#93a4ff", "#e0b04a", "#d08fc8", "#7cc4ea", "#a9cc5c", "#e79aa5"),
 )
+
+
+def in_dark(svg: bytes) -> bytes | None:
+    """Return a figure that was drawn in `LIGHT` in the colours of `DARK`; None where it has others, blends perhaps."""
+    if b"<image" in svg or not set(_COLOUR.findall(svg)) <= _DARK_OF.keys():
+        return None
+    return _COLOUR.sub(lambda found: _DARK_OF[found[0]], svg)
+
+
+def _colours(theme: Theme) -> list[bytes]:
+    *single, series = astuple(theme)
+    return [colour.encode() for colour in (*single, *series)]
+
+
+_COLOUR = re.compile(rb"(?<=: )#[0-9a-f]{6}\b")
+_DARK_OF = dict(zip(_colours(LIGHT), _colours(DARK), strict=True))

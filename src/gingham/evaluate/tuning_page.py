@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gingham.evaluate.axes import POINTS, new_axes, percent_axis
-from gingham.evaluate.figures import figure_bytes
-from gingham.evaluate.pages import new_environment, picture_of, style_sheet
+from gingham.evaluate.pages import Drawing, Page, new_environment, style_sheet
 from gingham.evaluate.theme import LIGHT, Theme
 from gingham.evaluate.wording import count_of, digits_for, percent, percent_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TuningRow", "draw_tuning", "render_tuning", "tuning_png"]
+__all__ = ["TuningRow", "draw_tuning", "render_tuning"]
 
 SIZE = (7.2, 4.4)
 
@@ -126,8 +125,8 @@ def render_tuning(
     command: str,
     run_report: str,
     warnings: Sequence[str] = (),
-) -> str:
-    """Write the page of a search.
+) -> Page:
+    """Write the page of a search, with its figure, ``accuracy_against_time.png``.
 
     Parameters
     ----------
@@ -148,10 +147,8 @@ def render_tuning(
     recommended = next(row for row in rows if row.recommended)
     best = next(row for row in rows if row.best)
     digits = max(1, digits_for(max(row.held_out for row in rows)))
-    figure = picture_of(
-        lambda theme: draw_tuning(rows, theme), "Accuracy of each candidate against its milliseconds an image"
-    )
-    return (
+    drawing = Drawing(lambda theme: draw_tuning(rows, theme))
+    html = (
         new_environment()
         .get_template("tuning.html.j2")
         .render(
@@ -165,12 +162,13 @@ def render_tuning(
             test_interval=percent_range(metrics["accuracy_ci"], 1),
             n_test=f"{metrics['n_test']:,}",
             level=percent(confidence),
-            figure=figure,
+            figure=drawing.picture("Accuracy of each candidate against its milliseconds an image"),
             command=command,
             run_report=run_report,
             warnings=list(dict.fromkeys(warnings)),
         )
     )
+    return Page(html, {"accuracy_against_time.png": drawing.png()})
 
 
 def _cells(row: TuningRow, digits: int) -> dict[str, Any]:
@@ -181,8 +179,3 @@ def _cells(row: TuningRow, digits: int) -> dict[str, Any]:
         "milliseconds": f"{row.milliseconds:.1f}",
         "megabytes": f"{row.megabytes:.0f}",
     }
-
-
-def tuning_png(rows: Sequence[TuningRow]) -> bytes:
-    """Return the figure on white, as PNG."""
-    return figure_bytes(draw_tuning(rows), "png")

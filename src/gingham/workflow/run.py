@@ -179,7 +179,7 @@ def _write_report(
     directory: Path,
 ) -> None:
     from gingham.evaluate.predictions import PredictionTable, write_predictions
-    from gingham.evaluate.report import render_figures, render_report
+    from gingham.evaluate.report import render_report
     from gingham.evaluate.report_data import ReportData, images_to_show
 
     config, sides = steps.config, steps.sides
@@ -239,9 +239,10 @@ def _write_report(
             "parameters": fingerprints["parameters"],
         },
     )
-    for name, figure in render_figures(data).items():
+    page = render_report(data)
+    for name, figure in page.figures.items():
         write_whole(directory / "figures" / name, figure)
-    write_whole(directory / "report.html", render_report(data))
+    write_whole(directory / "report.html", page.html)
 
 
 def _thumbnails(steps: Steps, paths: tuple[str, ...]) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from gingham import __version__
 from gingham.config import Config
 from gingham.errors import ConfigError
 from gingham.evaluate.selection import Choice, Measured, choose, clearly_worse
-from gingham.evaluate.tuning_page import TuningRow, render_tuning, tuning_png
+from gingham.evaluate.tuning_page import TuningRow, render_tuning
 from gingham.project import ProjectFolder, write_whole
 from gingham.project.digests import digest
 from gingham.workflow.candidates import Bench, Candidate
@@ -156,8 +156,9 @@ def tune(
         run_report=f"../../runs/{finished.run_id}/report.html",
         warnings=finished.record.warnings,
     )
-    write_whole(report, page)
-    write_whole(report.with_name("accuracy_against_time.png"), tuning_png(rows))
+    write_whole(report, page.html)
+    for name, figure in page.figures.items():
+        write_whole(report.with_name(name), figure)
     result = TuneResult(
         rows=tuple(rows),
         command=command,
