@@ -250,7 +250,7 @@ def test_broken_toml_is_refused_with_its_name(tmp_path: Path, content: bytes) ->
         pytest.param(
             'preset = "fast"\nfeatures.resolution = 224', {}, {}, (f"{LITE}0", 224), id="its own values beside it"
         ),
-        pytest.param('preset = ""\nfeatures.resolution = 96', {}, {}, (f"{LITE}0", 96), id="none"),
+        pytest.param('preset = "none"\nfeatures.resolution = 96', {}, {}, (f"{LITE}0", 96), id="none"),
     ],
 )
 def test_a_preset_stands_for_its_values_where_it_is_named(
@@ -264,9 +264,21 @@ def test_a_preset_stands_for_its_values_where_it_is_named(
 
 def test_a_file_that_contradicts_its_own_preset_is_refused_and_says_where(tmp_path: Path) -> None:
     file = tmp_path / "gingham.toml"
-    file.write_text(to_toml().replace('preset = ""', 'preset = "accurate"'))
+    file.write_text(to_toml().replace('preset = "none"', 'preset = "accurate"'))
     with pytest.raises(ConfigError, match=r"names the preset accurate, .* features.backbone, features.resolution. Del"):
         load_config(file)
+
+
+@pytest.mark.parametrize(
+    ("flags", "bears"),
+    [
+        ({"preset": "fast"}, "fast"),
+        ({"preset": "fast", "features.resolution": 320}, "none"),
+        ({"preset": "fast", "features.resolution": 224}, "fast"),
+    ],
+)
+def test_what_is_no_longer_a_preset_does_not_bear_its_name(flags: dict[str, Any], bears: str) -> None:
+    assert load_config(NOWHERE, {}, flags).preset == bears
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -283,7 +295,9 @@ def test_every_preset_can_be_had(name: str) -> None:
         ({"tuning.classifiers": ["cnn"]}, r"cnn is none of svm, dnn"),
         ({"tuning.epochs": [0]}, r"every one must be greater than 0"),
         ({"tuning.backbones": []}, r"`tuning.backbones` cannot be \[\]"),
-        ({"preset": "best"}, r'Allowed: "" \| fast \| balanced \| accurate'),
+        ({"preset": "best"}, r"Allowed: none \| fast \| balanced \| accurate"),
+        ({"preset": "Balancd"}, r"Did you mean `balanced`\?"),
+        ({"features.views": "flips"}, r"Did you mean `flip`\?"),
         ({"preset": ["fast"]}, r"`preset` cannot be \['fast'\]"),
     ],
 )

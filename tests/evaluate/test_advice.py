@@ -10,16 +10,21 @@ from gingham.evaluate.metrics import compute_metrics
 
 
 @pytest.mark.parametrize(
-    ("right", "held_out_accuracy", "threshold", "words"),
+    ("right", "held_out", "held_out_accuracy", "threshold", "words"),
     [
-        pytest.param(95, 0.97, 0.5, [], id="as promised"),
-        pytest.param(80, 0.97, None, ["Believe the test images"], id="worse than in cross-validation"),
-        pytest.param(80, 0.80, 0.5, ["does not keep its promise", "80 % are"], id="sure, and wrong"),
-        pytest.param(80, 0.80, 0.9, [], id="no answer is sure enough"),
-        pytest.param(80, 0.97, 0.5, ["Believe", "promise"], id="both"),
+        pytest.param(95, 300, 0.97, 0.5, [], id="as promised"),
+        pytest.param(80, 300, 0.97, None, ["Believe the test images"], id="worse than in cross-validation"),
+        pytest.param(80, 11, 1.0, None, [], id="11 held out say nothing"),
+        pytest.param(98, 76, 1.0, None, [], id="one mistake may be chance"),
+        pytest.param(80, 0, None, None, [], id="none held out"),
+        pytest.param(80, 300, 0.80, 0.5, ["does not keep its promise", "80 % are"], id="sure, and wrong"),
+        pytest.param(80, 300, 0.80, 0.9, [], id="no answer is sure enough"),
+        pytest.param(80, 300, 0.97, 0.5, ["Believe", "promise"], id="both"),
     ],
 )
-def test_transfer(right: int, held_out_accuracy: float, threshold: float | None, words: list[str]) -> None:
+def test_transfer(
+    right: int, held_out: int, held_out_accuracy: float | None, threshold: float | None, words: list[str]
+) -> None:
     truth = np.arange(100) % 2
     correct = np.arange(100) < right
     predicted = np.where(correct, truth, 1 - truth)
@@ -29,6 +34,7 @@ def test_transfer(right: int, held_out_accuracy: float, threshold: float | None,
         probabilities.max(axis=1),
         correct,
         held_out_accuracy=held_out_accuracy,
+        held_out=held_out,
         threshold=threshold,
         wanted_precision=0.95,
     )

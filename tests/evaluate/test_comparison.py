@@ -40,7 +40,9 @@ def counts(both: int, only_a: int, only_b: int, neither: int) -> tuple[Predictio
         pytest.param((900, 10, 40, 50), "B is better than A by 3.0 points (", id="B better"),
         pytest.param((900, 40, 10, 50), "A is better than B by 3.0 points (", id="A better"),
         pytest.param((90, 2, 5, 3), "B got 3.0 points (", id="chance"),
-        pytest.param((95, 0, 0, 5), "equally accurate on these 100 test images, no image apart", id="same"),
+        pytest.param(
+            (95, 0, 0, 5), "equally accurate on these 100 test images, right and wrong on the same ones", id="same"
+        ),
         pytest.param((90, 3, 3, 4), "equally accurate on these 100 test images, 3 images apart", id="balanced"),
     ],
 )

@@ -55,11 +55,15 @@ def test_the_object_that_it_prints(gingham: Any, refined: Path) -> None:
     assert {"refine", "featurize", "train"} <= found["seconds"].keys()
 
 
-def test_the_report_shows_how_it_learned(refined: Path) -> None:
+def test_the_report_shows_how_it_learned(gingham: Any, refined: Path) -> None:
     run = Project(refined, environment={}).show()
     page = run.report.read_text("utf-8")
     assert "How the network learned" in page
     assert "Choosing C" not in page
+    shown = gingham("runs", "show", "--project", refined).out
+    held_back = f"({run.record.refinement.validation} of them only to choose and calibrate)"  # type: ignore[union-attr]
+    assert held_back in page
+    assert held_back in shown
     assert (run.report.parent / "figures" / "learning_curves.png").stat().st_size > 10_000
 
 
@@ -261,4 +265,4 @@ def test_several_networks_are_not_refined(gingham: Any, project: Path, classifie
     refused = gingham("run", "--project", project, "--classifier", classifier, "--preset", "balanced")
     assert refused.status == 2
     assert "One network is refined" in refused.err
-    assert "--features.backbone efficientnet_lite0" in refused.err
+    assert "--features.backbone efficientnet_lite0, and no --preset but fast" in refused.err

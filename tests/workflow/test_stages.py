@@ -137,6 +137,10 @@ def test_doctor_says_what_is_missing_and_loads_no_network(gingham: Any, tmp_path
     assert well["problems"] == []
     assert well["weights"]["features"] == 1280
     assert {"numpy", "openvino", "gingham"} <= set(well["packages"])
+    assert "efficientnet_lite2" in well["weights"]["come with Gingham"]
+    both = "efficientnet_lite0+efficientnet_lite1"
+    joined = gingham("doctor", "--project", tmp_path, "--json", "--features.backbone", both).json
+    assert (joined["weights"]["backbone"], joined["weights"]["features"]) == (both, 2560)
     ill = gingham("doctor", "--project", tmp_path, "--json", "--features.backbone-weights", "nix.safetensors")
     assert ill.status == 0
     assert "nix.safetensors" in ill.json["problems"][0]

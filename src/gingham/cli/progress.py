@@ -11,6 +11,9 @@ from typing import Any
 __all__ = ["ProgressBar"]
 
 SECONDS_BETWEEN_LINES = 5.0
+FEWEST_FOR_A_RATE = 3
+"""Of the first one or two most of the time may be setting up."""
+
 WORDS = {
     "scan": "Reading images",
     "split": "Splitting",
@@ -41,7 +44,7 @@ class ProgressBar:
         self.quiet = quiet
         self._live: Any = None
         self._tasks: dict[str, Any] = {}
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._last_line = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
@@ -80,8 +83,11 @@ class ProgressBar:
         if self.quiet:
             return
         now = time.monotonic()
-        elapsed = now - self._started.setdefault(step, now)
-        rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.5 and done else ""
+        began, before = self._started.setdefault(step, (now, done))  # what was done before took no time here
+        elapsed, made = now - began, done - before
+        rate = ""
+        if elapsed > 0.5 and made >= FEWEST_FOR_A_RATE:
+            rate = f"{made / elapsed:,.0f}/s" if made >= elapsed else f"{elapsed / made:,.1f} s each"
         words = WORDS.get(step, step)
         if self._live is not None:
             if step not in self._tasks:
@@ -89,6 +95,6 @@ class ProgressBar:
             self._live.update(self._tasks[step], completed=done, total=total, rate=rate)
         elif now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
-            left = f", {elapsed / done * (total - done):,.0f} s left" if rate else ""
+            left = f", {elapsed / made * (total - done):,.0f} s left" if rate else ""
             with contextlib.suppress(BrokenPipeError):  # who read it has gone; the work goes on
                 print(f"{words}: {done:,} of {total:,}{', ' + rate if rate else ''}{left}", file=sys.stderr)  # noqa: T201

@@ -163,8 +163,11 @@ def run(result: RunResult) -> str:
     if data.conflicts:
         left_out["under more than one label"] = sum(map(len, data.conflicts))
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    validation = record.refinement.validation if record.refinement else 0
+    kept_back = f" ({validation:,} of them only to choose and calibrate)" if validation else ""
     lines.append(
-        f"{data.images:,} images in {len(data.classes):,} classes: learned from {data.train:,}, tested on {data.test:,}"
+        f"{data.images:,} images in {len(data.classes):,} classes: learned from {data.train:,}{kept_back}, "
+        f"tested on {data.test:,}"
         + ("." if data.split == "stratified" else f", as {data.split} says.")
         + (f" Left out {sum(left_out.values())}: {reasons}; the report lists them." if left_out else "")
     )
@@ -192,7 +195,8 @@ def runs(result: RunList) -> str:
         record, metrics = each.record, each.record.metrics
         accuracy = _percent(metrics["accuracy"]) if "accuracy" in metrics else record.status
         interval = _interval(metrics["accuracy_ci"]) if "accuracy_ci" in metrics else ""
-        setup = f"{record.classifier}, {record.backbone} {record.resolution}"
+        views = record.parameters.get("features", {}).get("views", "one")
+        setup = f"{record.classifier}, {record.backbone} {record.resolution}{'' if views == 'one' else f', {views}'}"
         rows.append((record.run_id, display_path(record.dataset.name), setup, accuracy, interval))
     levels = {float(each.record.metrics["confidence"]) for each in result.runs if "confidence" in each.record.metrics}
     interval = _level(levels.pop()) if len(levels) == 1 else "interval"
@@ -203,8 +207,13 @@ def runs(result: RunList) -> str:
 def compare(result: Comparison) -> str:
     """Show two runs side by side and say whether they differ."""
     found = result.predictions
-    rows = [(m.in_words, _number(m.a), _number(m.b), m.better or "") for m in found.metrics]
-    head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "better")
+    same_as_accuracy = [(m.a, m.b) for m in found.metrics if m.name == "accuracy"]
+    rows = [
+        (m.in_words, _number(m.a), _number(m.b), m.better or "")
+        for m in found.metrics
+        if m.name != "accuracy_without_leaks" or (m.a, m.b) not in same_as_accuracy
+    ]
+    head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "ahead")
     parts = [found.verdict, _table(head, rows)]
     if result.data:
         parts.append(_table(("data", "A", "B"), [(name, str(a), str(b)) for name, (a, b) in result.data.items()]))

@@ -112,7 +112,10 @@ def explain(error: ErrorDetails) -> str:
     if name in known:
         came = error["input"] if len(str(error["input"])) < 80 else "the value given"
         why = f" ({error['ctx']['error']})" if error["type"] == "value_error" else ""
-        return f"`{name}` cannot be {came!r}{why}. Allowed: {known[name].allowed}."
+        near = ""
+        if error["type"] == "literal_error" and isinstance(came, str):
+            near = did_you_mean(came.casefold(), known[name].allowed.split(" | "))
+        return f"`{name}` cannot be {came!r}{why}.{near} Allowed: {known[name].allowed}."
     return f"`{name}` must be a table, such as [{name}], not {error['input']!r}."
 
 

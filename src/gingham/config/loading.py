@@ -64,7 +64,7 @@ def load_config(
         origin = next((origins[n] for n in origins if n == name or n.startswith(f"{name}.")), "")
         raise ConfigError(explain(first) + (f" It came from {origin}." if origin else "")) from None
     _refuse_contradictions(config.splits)
-    return config
+    return _without_overruled_preset(config)
 
 
 def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
@@ -74,8 +74,16 @@ def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
     if wrong := [name for name, value in stands_for.items() if in_file.get(name, value) != value]:
         raise ConfigError(
             f"{file} names the preset {preset}, and other values than its own for {', '.join(wrong)}. "
-            f'Delete {"that line" if len(wrong) == 1 else "those lines"}, or set preset to "".'
+            f'Delete {"that line" if len(wrong) == 1 else "those lines"}, or set preset to "none".'
         )
+
+
+def _without_overruled_preset(config: Config) -> Config:
+    """Let a configuration not bear the name of a preset of which a flag has changed a value."""
+    values = dict(_flatten(config.model_dump()))
+    if any(values[name] != value for name, value in PRESETS.get(config.preset, {}).items()):
+        return config.model_copy(update={"preset": "none"})
+    return config
 
 
 def _refuse_contradictions(splits: Splits) -> None:

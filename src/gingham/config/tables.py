@@ -334,8 +334,8 @@ class Config(_Table):
     classifier: Literal["svm", "dnn", "svm-refined"] = Field(
         "svm", description="svm: fixed backbone + linear SVM; dnn: refined network; svm-refined: SVM on that network"
     )
-    preset: Literal["", "fast", "balanced", "accurate"] = Field(
-        "",
+    preset: Literal["none", "fast", "balanced", "accurate"] = Field(
+        "none",
         description="Sets backbone, resolution and views of [features] to a measured recipe; dearer from left to right",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything that is drawn at random")

@@ -55,6 +55,7 @@ def warnings_about_transfer(
     correct: NDArray[np.bool_],
     *,
     held_out_accuracy: float | None,
+    held_out: int,
     threshold: float | None,
     wanted_precision: float,
 ) -> tuple[str, ...]:
@@ -68,17 +69,20 @@ def warnings_about_transfer(
     correct : bool array of shape (n_test,)
     held_out_accuracy : float or None
         On training images that were held out; None without such.
+    held_out : int
+        How many these were.
     threshold : float or None
         Confidence from which the model answers instead of saying "not sure".
     wanted_precision : float
         For which the threshold was chosen.
     """
     found = []
-    if held_out_accuracy is not None and metrics.accuracy_ci[1] < held_out_accuracy:
+    if held_out_accuracy is not None and _is_no_chance(metrics, round(held_out_accuracy * held_out), held_out):
         found.append(
-            f"Of training images that were held out {percent(held_out_accuracy)} were recognised, of the test "
-            f"images only {percent(metrics.accuracy)}: the training images are more like each other (same place, day "
-            "or object) than like the test images. Believe the test images."
+            f"Of {held_out:,} training images that were held out {percent(held_out_accuracy)} were recognised, of the "
+            f"{metrics.n_test:,} test images only {percent(metrics.accuracy)}, more of a difference than chance makes: "
+            "perhaps the training images are more like each other (same place, day or object) than like the test "
+            "images. Believe the test images."
         )
     answered = correct[confidence >= threshold] if threshold is not None else correct[:0]
     if len(answered):
@@ -89,6 +93,15 @@ def warnings_about_transfer(
                 f"{percent(wanted_precision)} should be right, and on the test images {percent(answered.mean())} are."
             )
     return tuple(found)
+
+
+def _is_no_chance(metrics: Metrics, held_out_right: int, held_out: int) -> bool:
+    """Say whether the test images did worse than those held out by Fisher's exact test, at the metrics' confidence."""
+    from scipy.stats import hypergeom
+
+    right = metrics.n_correct + held_out_right
+    p_value = hypergeom.cdf(metrics.n_correct, metrics.n_test + held_out, right, metrics.n_test)
+    return bool(p_value < (1 - metrics.confidence) / 2)
 
 
 def _range_is_wide(metrics: Metrics) -> str:

@@ -282,7 +282,7 @@ def _verdict(
 ) -> str:
     low, high = (100 * end for end in interval)
     if only_a == only_b:
-        same = "no image apart" if only_a == 0 else f"{only_a} images apart in each direction"
+        same = "right and wrong on the same ones" if only_a == 0 else f"{only_a} images apart in each direction"
         return (
             f"{names[0]} and {names[1]} are equally accurate on these {count_of(n, 'test image')}, {same}; "
             f"the true difference may lie between {low:.1f} and {high:.1f} points."

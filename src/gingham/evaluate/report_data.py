@@ -40,6 +40,8 @@ class ReportData:
         C to mean cross-validation accuracy; empty without a search.
     c : float or None
         The chosen C.
+    validation : int
+        Training images that the network was not trained on: they only chose the epoch and calibrated.
     epochs : sequence of Epoch
         Of the network's refinement; empty where it was not trained.
     training_advice : sequence of str
@@ -83,6 +85,7 @@ class ReportData:
     predictions: PredictionTable
     cv_accuracy: Mapping[float, float] = field(default_factory=dict)
     c: float | None = None
+    validation: int = 0
     epochs: Sequence[Epoch] = ()
     training_advice: Sequence[str] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)

@@ -230,7 +230,8 @@ def images_used(data: ReportData) -> Images:
     m = data.metrics
     parts = [f"{count_of(data.n_images, 'image')} used"]
     if m.n_train:
-        parts[0] += f": {m.n_train:,} to train, {m.n_test:,} to test"
+        validation = f" ({data.validation:,} of them only to choose and calibrate)" if data.validation else ""
+        parts[0] += f": {m.n_train:,} to train{validation}, {m.n_test:,} to test"
     if torn:
         because = "a label conflict" if len(data.conflicts) == 1 else f"{len(data.conflicts):,} label conflicts"
         parts.append(f"{count_of(len(torn), 'image')} left out because of {because}")

@@ -7,6 +7,7 @@ folder, so that the next use needs neither.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.util
 import json
 import re
@@ -111,7 +112,8 @@ def load_timm_backbone(name: str, weights: Path | None, directory: Path | None) 
             return TimmBackbone(name, *known, directory)
     timm, _ = require_timm(name)
     if not timm.is_model(name):
-        near = did_you_mean(name, [*embedded_names(), *timm.list_models()])
+        closest = difflib.get_close_matches(name, [*embedded_names(), *timm.list_models()], n=5)
+        near = did_you_mean(name, [other for other in closest if other in embedded_names()] or closest)
         raise ConfigError(f"There is no backbone {name}.{near} Allowed: {_known()}.")
     if weights is None:
         weights = _own_weights(name)

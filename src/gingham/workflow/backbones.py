@@ -44,7 +44,7 @@ def single_backbone(folder: ProjectFolder, settings: Features) -> Backbone:
         first = settings.backbone.partition(JOINT)[0].strip()
         raise ConfigError(
             f"One network is refined, and features.backbone names several: {settings.backbone}. "
-            f"Type: --features.backbone {first}"
+            f"Type: --features.backbone {first}, and no --preset but fast"
         )
     return pretrained_backbone(folder, settings.model_copy(update={"views": "one"}))
 

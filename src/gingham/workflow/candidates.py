@@ -83,7 +83,7 @@ class Candidate:
         given = {"epochs": self.epochs, "learning_rate": self.learning_rate}
         refinement = config.refinement.model_copy(update={k: v for k, v in given.items() if v is not None})
         return config.model_copy(
-            update={"classifier": self.classifier, "features": features, "refinement": refinement, "preset": ""}
+            update={"classifier": self.classifier, "features": features, "refinement": refinement, "preset": "none"}
         )
 
 

@@ -79,9 +79,10 @@ def _weights(folder: ProjectFolder, config: Config) -> dict[str, object]:
     from gingham.features import JOINT, embedded_names
 
     name, file = config.features.backbone, config.features.backbone_weights
+    always = {"come with Gingham": ", ".join(embedded_names())}
     if not file and not {part.strip() for part in name.split(JOINT)} <= {*embedded_names()}:
-        return {"backbone": name, "source": "timm's cache, or a download when they are first needed"}
+        return {"backbone": name, "source": "timm's cache, or a download when they are first needed", **always}
     backbone = pretrained_backbone(folder, config.features)
     about = backbone.weights
     return {"backbone": name, "features": backbone.n_features, "source": about.source, "sha256": about.sha256,
-            "licence": about.licence}  # fmt: skip
+            "licence": about.licence, **always}  # fmt: skip

@@ -130,15 +130,16 @@ RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "te
 def _transfer(steps: Steps) -> tuple[str, ...]:
     from gingham.evaluate.advice import warnings_about_transfer
 
-    test, head = steps.rows("test"), steps.head
+    config, test, head = steps.config, steps.rows("test"), steps.head
     probabilities = steps.probabilities[test]
     return warnings_about_transfer(
         steps.metrics,
         probabilities.max(axis=1),
         probabilities.argmax(axis=1) == steps.labels[test],
         held_out_accuracy=head.held_out_accuracy,
+        held_out=len(steps.rows("train")) if config.classifier == "svm" else len(steps.refined.validation),
         threshold=head.threshold,
-        wanted_precision=steps.config.evaluation.wanted_precision,
+        wanted_precision=config.evaluation.wanted_precision,
     )
 
 
@@ -211,6 +212,7 @@ def _write_report(
         n_images=summary.images,
         metrics=steps.metrics,
         predictions=table,
+        validation=0 if config.classifier == "svm" else len(steps.refined.validation),
         epochs=() if config.classifier == "svm" else epochs_of(steps),
         training_advice=() if config.classifier == "svm" else refinement_block(steps)["diagnosis"],
         cv_accuracy=steps.head.cv_accuracy,
