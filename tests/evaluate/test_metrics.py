@@ -164,6 +164,12 @@ def test_warns(n_per_class: int, right: int, said: str) -> None:
     assert any(said in text for text in measure(truth, np.eye(2)[answers] * 0.8 + 0.1).warnings)
 
 
+def test_warns_of_a_class_that_it_could_hardly_learn() -> None:
+    truth, training = np.arange(40) % 2, [0, 1, 1, 1]
+    found = measure(truth, np.eye(2)[truth], train_true=training, train_predicted=training)
+    assert "Fewer than 3 training images of 1 class, c0 (1): too few to learn from. Add images." in found.warnings
+
+
 def test_warns_of_a_model_that_has_one_answer() -> None:
     found = measure(np.arange(40) % 2, np.tile([0.9, 0.1], (40, 1)))
     assert any("answered “c0” for every test image" in text for text in found.warnings)

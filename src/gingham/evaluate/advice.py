@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FEW_TEST_IMAGES", "warnings_about", "warnings_about_transfer"]
 
 FEW_TEST_IMAGES = 10
+FEW_TRAINING_IMAGES = 3
 WIDE_INTERVAL = 0.15
 
 
@@ -41,6 +42,7 @@ def warnings_about(metrics: Metrics, predicted_counts: Mapping[str, int]) -> tup
     found = [
         _no_better_than_guessing(metrics),
         _one_answer_for_all(predicted_counts, metrics.test_counts),
+        _classes_with_few_training_images(metrics.train_counts or {}),
         _leaks(metrics),
         _range_is_wide(metrics),
         _classes_without_test_images(metrics.test_counts),
@@ -138,6 +140,17 @@ def _classes_without_test_images(counts: Mapping[str, int]) -> str:
         f"No test image of {listing(missing)}: there is nothing to say about "
         f"{'this class' if len(missing) == 1 else 'these classes'}, and the averages leave "
         f"{'it' if len(missing) == 1 else 'them'} out."
+    )
+
+
+def _classes_with_few_training_images(counts: Mapping[str, int]) -> str:
+    few = sorted((n, shorten(class_name(name), 40)) for name, n in counts.items() if n < FEW_TRAINING_IMAGES)
+    if not few:
+        return ""
+    named = listing([f"{name} ({n})" for n, name in few])
+    return (
+        f"Fewer than {FEW_TRAINING_IMAGES} training images of {count_of(len(few), 'class', 'classes')}, {named}: too "
+        "few to learn from. Add images."
     )
 
 
