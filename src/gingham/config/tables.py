@@ -186,7 +186,7 @@ class Refinement(_Table):
         8.0, ge=0, description="Disk for what stands in front of the trained stages; beyond it, it is computed anew"
     )
     validation_fraction: float = Field(
-        0.15, ge=0, lt=0.9, description="Share of the training images that only choose the epoch and calibrate"
+        0.1, ge=0, lt=0.9, description="Share of the training images that only choose the epoch and calibrate"
     )
     patience: int = Field(0, ge=0, description="Stop after so many epochs without a better validation; 0: never")
     precision: Literal["auto", "bf16", "f16", "f32"] = Field(
