@@ -118,5 +118,8 @@ def test_evidence_in_a_mirrored_view_lies_where_it_is_in_the_picture(finished: P
     (square,) = [e.square for e in plain.explain(PICTURES[:1])]
     mirrored = np.ascontiguousarray(square[:, ::-1])
     label = plain.labels[0]
-    a, b = (flipped._explainer.explain("", picture, label, np.zeros(3, np.float32)).evidence for picture in (square, mirrored))
+    a, b = (
+        flipped._explainer.explain("", picture, label, np.zeros(3, np.float32)).evidence
+        for picture in (square, mirrored)
+    )
     np.testing.assert_allclose(a, b[:, ::-1], atol=1e-4)

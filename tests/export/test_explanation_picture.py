@@ -64,8 +64,12 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("label", "evidence", "words"),
     [
         pytest.param("cat", CORNER, "What spoke for this answer: nothing most Answer: cat, 75.0 % probable", id="cat"),
-        pytest.param("dog", CORNER, "What spoke for this class: nothing most Class: dog, 25.0 % probable", id="another"),
-        pytest.param("cat", -CORNER - 2, "No place spoke for this answer: it is the least unlikely Answer: cat", id="no"),
+        pytest.param(
+            "dog", CORNER, "What spoke for this class: nothing most Class: dog, 25.0 % probable", id="another"
+        ),
+        pytest.param(
+            "cat", -CORNER - 2, "No place spoke for this answer: it is the least unlikely Answer: cat", id="no"
+        ),
         pytest.param("dog", -CORNER - 2, "No place spoke for this class Class: dog", id="nothing for another"),
     ],
 )

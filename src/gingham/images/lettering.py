@@ -70,7 +70,7 @@ def _runs(text: str, size: int) -> Iterator[tuple[Font, str]]:
     """Yield the parts of a text that are each written in one font: all of it where one has every character."""
     places = {c: _fonts_with(c) for c in text if not c.isspace() and c not in _JOINERS}
     common = sorted(set.intersection(*map(set, places.values()))) if places else [0]
-    chosen = []
+    chosen: list[int] = []
     for c in text:
         found = common or places.get(c)
         chosen.append(found[0] if found else chosen[-1] if chosen and c not in places else 0)
@@ -121,7 +121,9 @@ def _system_fonts() -> list[Path]:
         sys.platform,
         [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".fonts", home / ".local/share/fonts"],
     )
-    files = (file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in (".ttf", ".otf", ".ttc"))
+    files = (
+        file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in (".ttf", ".otf", ".ttc")
+    )
     return sorted((file for file in files if not file.name.lower().startswith(_NO_TEXT)), key=_plainness)
 
 

@@ -71,7 +71,7 @@ def colours_of(heat: NDArray[np.floating[Any]], grey: NDArray[np.floating[Any]] 
     colour = np.stack([np.interp(heat, steps, PLASMA[:, channel]) for channel in range(3)], axis=-1)
     opacity = _COVER * np.minimum(1, heat / _COVERS_FROM)[..., None]
     ground = np.broadcast_to(np.asarray(grey, np.float32), np.shape(heat))[..., None]
-    return np.round(opacity * colour + (1 - opacity) * ground).astype(np.uint8)
+    return np.asarray(np.round(opacity * colour + (1 - opacity) * ground), np.uint8)
 
 
 def resized(rgb: RGB, side: int) -> RGB:

@@ -85,7 +85,7 @@ class Neighbours:
             "label": self.label,
             "probability": self.probability,
             "error": self.error,
-            "trained_on": itself and {"path": display_path(itself.path), "label": itself.label},
+            "trained_on": None if itself is None else {"path": display_path(itself.path), "label": itself.label},
             "nearest": [vars(each) | {"path": display_path(each.path)} for each in self.nearest],
         }
 
@@ -243,7 +243,7 @@ def _page(result: NearestResult) -> str:
             answer=each.label,
             probability=each.probability,
             error=each.error,
-            trained_as=each.trained_on and each.trained_on.label,
+            trained_as=None if each.trained_on is None else each.trained_on.label,
             nearest=tuple(
                 Card(found.path, _thumbnail(result.folder / found.path, result.folder), found.label, found.similarity)
                 for found in each.nearest
