@@ -200,11 +200,13 @@ class Project:
 
         return workflow.compare(self.folder, a, b)
 
-    def nearest(self, images: Images, run: str = "latest", count: int = 5) -> NearestResult:
+    def nearest(
+        self, images: Images, run: str = "latest", count: int = 5, output: StrPath | None = None
+    ) -> NearestResult:
         """Find the training images of a run that are most like some images; see :func:`gingham.workflow.nearest`."""
         from gingham import workflow
 
-        return workflow.nearest(self.folder, images, run, count, self._progress)
+        return workflow.nearest(self.folder, images, run, count, output, self._progress)
 
     def export(
         self, run: str = "latest", output: StrPath = "model.onnx", *, precision: str = "f32", with_resize: bool = False

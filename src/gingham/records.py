@@ -19,6 +19,7 @@ __all__ = [
     "content_hash",
     "display_path",
     "encodable",
+    "percent",
     "spreadsheet_cell",
     "views_of",
 ]
@@ -235,3 +236,24 @@ def spreadsheet_cell(text: str) -> str:
     """
     shown = encodable(text)
     return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+
+
+def percent(fraction: float, digits: int = 0) -> str:
+    """Write a fraction as a percentage that never rounds to 0 % or 100 % what is not.
+
+    >>> [percent(0.925), percent(1), percent(0.9996), percent(0.9999999), percent(0.001), percent(-0.021, 1)]
+    ['92 %', '100 %', '99.96 %', '99.99 %', '0.1 %', '-2.1 %']
+    """
+    value = 100 * fraction
+    decimals = digits
+    while decimals < 2 and _falsely_whole(value, decimals):
+        decimals += 1
+    if _falsely_whole(value, decimals):
+        edge = 10.0**-decimals
+        value = 100 - edge if value > 50 else edge
+    return f"{value:.{decimals}f} %"
+
+
+def _falsely_whole(value: float, decimals: int) -> bool:
+    rounded = round(value, decimals)
+    return (rounded >= 100 and value < 100) or (rounded == 0 and value > 0)

@@ -55,6 +55,11 @@ def test_every_command_and_every_parameter_of_it_has_help(command: str, gingham:
         assert argument.parameter.help.split()[0] in shown.out
 
 
+@pytest.mark.parametrize(("command", "arguments"), [("predict", "MODEL IMAGES..."), ("nearest", "RUN IMAGES...")])
+def test_the_usage_line_names_the_arguments(command: str, arguments: str, gingham: Any) -> None:
+    assert gingham(command, "--help").out.splitlines()[0] == f"Usage: gingham {command} [OPTIONS] {arguments}"
+
+
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in WITHOUT_PARAMETERS])
 def test_every_parameter_is_a_flag_of_every_command_that_works(command: str) -> None:
     flags = {name for argument in app[command].assemble_argument_collection() for name in argument.names}

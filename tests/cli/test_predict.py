@@ -50,7 +50,7 @@ def test_words(gingham: Any, model: Path) -> None:
     assert all(line.count(" %") == 2 for line in lines[:-2])
     assert lines[-2].split(maxsplit=3)[1:3] == ["–", "–"]
     assert "truncated: " in lines[-2]
-    assert lines[-1].endswith("vanished: there is no such file")
+    assert lines[-1].endswith("vanished: there is no such file or folder")
     assert said.err.splitlines()[-1].startswith("8 images, 2 unreadable, ")
     assert said.err.endswith(" images/s\n")
 
@@ -59,15 +59,48 @@ def test_pictures_of_what_spoke_for_each_answer(gingham: Any, model: Path, folde
     (folder / "photos" / "a b?.jpg").write_bytes(texture_bytes("dots", 3))
     said = gingham("predict", model, "bad.jpg", "photos", "--explain", "why/here", "--json")
     assert said.status == 0, said.err
-    answers = [(Path(each["path"]).stem, each["label"]) for each in said.json["predictions"]]
+    answers = [(Path(each["path"]), each["label"]) for each in said.json["predictions"] if each["label"]]
     names = [
-        f"{number:05}-{stem.replace(' ', '_').replace('?', '_')}-is-{label}.jpg"
-        for number, (stem, label) in enumerate(answers, 1)
-        if label
+        f"{path.parent.name}-{path.stem.replace(' ', '_').replace('?', '_')}-is-{label}.jpg" for path, label in answers
     ]
-    assert sorted(path.name for path in (folder / "why" / "here").iterdir()) == names
+    assert sorted(path.name for path in (folder / "why" / "here").iterdir()) == sorted(names)
     assert len(names) == 7
-    assert f"Wrote 7 pictures to {Path('why/here')}" in said.err
+    assert f"Wrote 7 pictures to {Path('why/here')}: what spoke for the answer is in colour." in said.err
+
+
+def test_pictures_of_several_calls_do_not_mix(
+    gingham: Any, model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in CLASSES:
+        gingham("predict", model, f"photos/{kind}", "--explain", "why")
+    names = {path.name.partition("-is-")[0] for path in Path("why").iterdir()}
+    assert names == {f"{kind}-{number}" for kind in CLASSES for number in (2, 10)}
+    assert len([*Path("why").iterdir()]) == 6
+    shutil.copy("photos/dots/10.jpg", "photos/checks/10.jpg")  # of another class now
+    Path("why/mine.jpg").write_bytes(b"")
+    monkeypatch.chdir("photos/checks")
+    gingham("predict", model, "10.jpg", "--explain", folder / "why")
+    (picture,) = (folder / "why").glob("checks-10-is-*")
+    assert picture.name != "checks-10-is-checks.jpg"
+    assert len([*(folder / "why").iterdir()]) == 7  # and what is not Gingham's stays
+
+
+def test_pictures_of_images_that_are_called_alike(gingham: Any, model: Path) -> None:
+    images = [f"{top}/条纹/{name}" for top in ("a", "b") for name in ("1.jpg", "1.png")]
+    for number, image in enumerate(images):
+        Path(image).parent.mkdir(parents=True, exist_ok=True)
+        Path(image).write_bytes(texture_bytes("dots", number))
+    gingham("predict", model, *images, "--explain", "why")
+    names = {path.name.partition("-is-")[0] for path in Path("why").iterdir()}
+    assert names == {"条纹-1", "条纹-1-2", "条纹-1-3", "条纹-1-4"}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])
+def test_no_word_of_pictures_where_there_is_none(gingham: Any, model: Path, form: list[str]) -> None:
+    said = gingham("predict", model, "bad.jpg", "nix.jpg", "--explain", "why", *form)
+    assert said.status == 3
+    assert "picture" not in said.err
+    assert not Path("why").exists()
 
 
 def test_json(gingham: Any, model: Path) -> None:
@@ -114,7 +147,7 @@ def test_what_cannot_be_trusted_is_said(gingham: Any, model: Path, folder: Path)
 def test_status_3_where_nothing_can_be_read(gingham: Any, model: Path, form: list[str]) -> None:
     said = gingham("predict", model, "bad.jpg", "nix.jpg", *form)
     assert said.status == 3
-    assert said.out.count("vanished: there is no such file") == 1
+    assert said.out.count("vanished: there is no such file or folder") == 1
     if form == ["--json"]:
         assert said.json["unreadable"] == said.json["images"] == 2
 
@@ -141,7 +174,7 @@ def test_a_folder_without_images_among_others_is_noted(gingham: Any, model: Path
         ),
         pytest.param(["b.jpg"], 2, "gingham predict latest b.jpg", id="a photo and no model"),
         pytest.param(["localhost:8000", "b.jpg"], 2, "without its beginning: http://localhost:8000", id="no scheme"),
-        pytest.param(["MODEL"], 2, "Name images to predict, such as: gingham predict", id="no image named"),
+        pytest.param(["MODEL"], 2, "Name images, such as: gingham predict", id="no image named"),
         pytest.param(["MODEL", "empty", "*.png"], 2, "no image in empty. There is no image in *.png", id="none found"),
         pytest.param(["nix.onnx", "bad.jpg"], 4, "no model file nix.onnx", id="no such file"),
         pytest.param(["nix", "bad.jpg"], 4, "nix is no model file, and no run of this project", id="no such run"),

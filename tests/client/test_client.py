@@ -211,7 +211,7 @@ def test_a_bad_image_costs_only_its_own_answer(image: str, step: Step, error: st
 def test_a_file_that_is_not_there_is_never_asked_about(tmp_path: Path, image: str) -> None:
     with running(says()) as server, Client(server.url) as client:
         missing, folder, good = client.predict([tmp_path / "nix.jpg", tmp_path, image])
-        assert missing.error == "vanished: there is no such file"
+        assert missing.error == "vanished: there is no such file or folder"
         assert folder.error == "not_a_file: a folder, not a file"
         assert good.error is None
         assert len(server.seen) == 1

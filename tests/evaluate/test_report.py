@@ -148,6 +148,7 @@ def test_stays_small_and_says_what_it_shows(report_data: Make, n: int, k: int) -
             vars(data)
             | {
                 "thumbnails": dict.fromkeys(images_to_show(data.predictions, 200), photo),
+                "overlays": dict.fromkeys(images_to_show(data.predictions, 200), photo),
                 "images_shown": 200,
                 "skipped": [Skipped(f"{i}{long}", SkipReason.EMPTY) for i in range(5000)],
                 "duplicate_groups": [[f"{i}{j}{long}" for j in range(50)] for i in range(310)],
@@ -372,6 +373,16 @@ def test_nothing_right(report_data: Make) -> None:
 
 def test_missing_thumbnails_leave_a_place(report_data: Make) -> None:
     assert "no picture" in page(report_data(30, signal=0.5, thumbnails={})).text
+
+
+def test_below_a_mistake_what_spoke_for_it_in_colour(report_data: Make) -> None:
+    data = report_data(30, signal=0.5)
+    wrong = [path for path, right in zip(data.predictions.paths, data.predictions.correct, strict=True) if not right]
+    html = render_report(report_data(30, signal=0.5, overlays={wrong[0]: b"\xff\xd8\xff"})).html
+    shown = re.sub(r"\s+", " ", html)
+    assert shown.count('<img class="overlay" src="data:image/jpeg;base64,/9j/" alt="in colour: what spoke for ') == 1
+    assert "from purple, a little, to yellow, the most; if all is grey" in shown
+    assert "to yellow" not in render_report(data).html
 
 
 def test_every_reason_is_explained() -> None:

@@ -15,7 +15,6 @@ from gingham import Project, load
 from gingham.errors import UsageError
 from gingham.export import Predictor
 from gingham.export.explanation import Explainer
-from gingham.images import spotlight_jpeg
 from tests.textures import CLASSES, texture_bytes
 
 
@@ -80,25 +79,17 @@ def test_features_that_are_not_the_mean_are_refused_though_the_graph_looks_alike
         Explainer(model, load(file).info)
 
 
-@pytest.mark.parametrize(
-    ("evidence", "lit"),
-    [
-        pytest.param([[0, 1], [0, 0]], (0, 1), id="one corner"),
-        pytest.param([[-3, -1], [2, -1]], (1, 0), id="what speaks against stays dark"),
-    ],
-)
-def test_what_spoke_for_it_is_lit(evidence: list[list[float]], lit: tuple[int, int]) -> None:
-    red = np.full((64, 64, 3), (200, 20, 20), np.uint8)
-    with Image.open(io.BytesIO(spotlight_jpeg(red, np.array(evidence, np.float32), 64))) as picture:
-        pixels = np.asarray(picture).astype(int)
-    corners = {(y, x): pixels[8 + 48 * y, 8 + 48 * x] for y in (0, 1) for x in (0, 1)}
-    assert corners.pop(lit)[0] > 180
-    assert all(colour.max() < 60 and np.ptp(colour) < 25 for colour in corners.values())  # dark and grey
+def test_the_probabilities_are_those_of_the_answer(model: Predictor) -> None:
+    (answer,) = model.predict(PICTURES[:1])
+    for label in (None, "stripes"):
+        (explanation,) = model.explain(PICTURES[:1], label)
+        assert explanation.probabilities == pytest.approx(answer.probabilities)
 
 
-def test_without_any_evidence_all_is_dark() -> None:
-    with Image.open(io.BytesIO(spotlight_jpeg(np.full((32, 32, 3), 255, np.uint8), np.zeros((2, 2)), 32))) as picture:
-        assert np.asarray(picture).max() < 100
+def test_the_overlay_alone_is_a_square_of_the_side_asked_for(model: Predictor) -> None:
+    (explanation,) = model.explain(PICTURES[:1])
+    with Image.open(io.BytesIO(explanation.overlay(192))) as picture:
+        assert (picture.size, picture.format) == ((192, 192), "JPEG")
 
 
 @pytest.mark.parametrize(
@@ -127,5 +118,8 @@ def test_evidence_in_a_mirrored_view_lies_where_it_is_in_the_picture(finished: P
     (square,) = [e.square for e in plain.explain(PICTURES[:1])]
     mirrored = np.ascontiguousarray(square[:, ::-1])
     label = plain.labels[0]
-    a, b = (flipped._explainer.explain("", picture, label).evidence for picture in (square, mirrored))
+    a, b = (
+        flipped._explainer.explain("", picture, label, np.zeros(3, np.float32)).evidence
+        for picture in (square, mirrored)
+    )
     np.testing.assert_allclose(a, b[:, ::-1], atol=1e-4)

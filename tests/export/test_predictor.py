@@ -71,7 +71,7 @@ def test_a_bad_file_costs_only_its_own_answer(predictor: Predictor, tmp_path: Pa
 
 def test_a_path_that_is_mistyped_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
     (answer,) = predictor.predict([tmp_path / "nix.jpg"])
-    assert answer.error == "vanished: there is no such file"
+    assert answer.error == "vanished: there is no such file or folder"
 
 
 def test_features_where_they_are_asked_for(predictor: Predictor, textures: list[Path]) -> None:

@@ -92,6 +92,14 @@ def test_a_project_that_moves_is_up_to_date(gingham: Any, project: Path, tmp_pat
     assert (again["up_to_date"], again["run_id"]) == (True, first["run_id"])
 
 
+def test_the_report_shows_what_spoke_for_the_worst_mistakes(untouched_run: Path) -> None:
+    folder = next(untouched_run.glob("runs/*"))
+    with (folder / "predictions.csv").open(newline="") as table:
+        wrong = [row for row in csv.DictReader(table) if (row["split"], row["correct"]) == ("test", "no")]
+    assert wrong
+    assert (folder / "report.html").read_text("utf-8").count('<img class="overlay"') == min(4, len(wrong))
+
+
 def test_a_second_run_does_nothing(gingham: Any, finished: Path) -> None:
     first = RunRecord.from_json(next(finished.glob("runs/*/run.json")).read_text())
     gingham("run", "--project", finished)  # the files were copied, so that their times have changed

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from gingham.cli.named_images import named_images
 from gingham.errors import UsageError
-from gingham.images.names import has_image_suffix
 from gingham.records import display_path, encodable
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class BatchOptions:
     features: Annotated[bool, Parameter(negative="")] = False
     """With --json: the features of every image too."""
     explain: Path | None = None
-    """Also write a picture of each image to this folder, with what spoke for its answer lit; of a model file only."""
+    """Also write a picture of each image to this folder, with what spoke for its answer in colour; of a model file
+    only."""
     token: str | None = None
     """What the service wants; better as the variable GINGHAM_SERVICE__TOKEN than as a flag."""
     precision: Literal["auto", "bf16", "f32"] = "auto"
@@ -157,21 +158,9 @@ def predict_batch(
     UnavailableError, DataError
         If the model cannot be had.
     """
-    from gingham.export.image_paths import find_images
-
-    found = find_images(images)
-    notes = [f"There is no image in {display_path(name)}." for name in found.empty]
-    notes += [f"The folder {display_path(name)} cannot be listed." for name in found.unlisted]
-    if others := found.passed_over:
-        files = "1 file that is" if len(others) == 1 else f"{len(others):,} files that are"
-        notes.append(f"Passed over {files} called like no image, such as {display_path(others[0])}.")
-    if not images and "://" not in model and (Path(model).is_dir() or has_image_suffix(model)):
-        raise UsageError(f"The model comes first, then the images: gingham predict latest {display_path(model)}")
     if ADDRESS_WITHOUT_SCHEME.fullmatch(model):
         raise UsageError(f"{model} is an address without its beginning: http://{model}")
-    if not found.paths:
-        example = f"gingham predict {display_path(model)} photo.jpg 'photos/*.png' folder"
-        raise UsageError(" ".join([*notes, f"Name images to predict, such as: {example}"]))
+    paths, notes = named_images(images, "predict", model, "model")
     with _opened(model, options, project) as (about, predict):
         began = time.monotonic()
 
@@ -179,21 +168,23 @@ def predict_batch(
             if time.monotonic() - began > QUIET_SECONDS:
                 progress("predict", done, total)
 
-        predictions = predict(found.paths, features=options.features, progress=shown)
+        predictions = predict(paths, features=options.features, progress=shown)
         seconds = time.monotonic() - began
         if options.explain is not None:
-            notes.append(_explained(predict.__self__, found.paths, options.explain, progress))
+            notes += _explained(predict.__self__, paths, options.explain, progress)
     return Batch(about, tuple(predictions), seconds, options.top_k, tuple(notes))
 
 
 def _explained(
     predictor: Predictor, paths: Sequence[str], folder: Path, progress: Callable[[str, int, int], None]
-) -> str:
+) -> list[str]:
     from gingham.export.explanation_files import write_explanations
 
     written = write_explanations(predictor, paths, folder, lambda done, total: progress("explain", done, total))
+    if not written:
+        return []
     pictures = "1 picture" if len(written) == 1 else f"{len(written):,} pictures"
-    return f"Wrote {pictures} to {display_path(str(folder))}: what spoke for the answer is lit."
+    return [f"Wrote {pictures} to {display_path(str(folder))}: what spoke for the answer is in colour."]
 
 
 @contextmanager

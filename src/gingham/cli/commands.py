@@ -8,16 +8,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from cyclopts import App, Parameter
 
 from gingham import __version__
 from gingham.cli import render
 from gingham.cli.batch import Batch, BatchOptions, predict_batch
+from gingham.cli.named_images import named_images
 from gingham.cli.progress import ProgressBar
 from gingham.config import Config, Service
 from gingham.project.files import refuse_unwritable, write_whole
+
+if TYPE_CHECKING:
+    from gingham.workflow import NearestResult
 
 __all__ = ["app"]
 
@@ -57,8 +61,8 @@ class Result(Protocol):
         """Return the result as one JSON object."""
 
 
-def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any], str], **arguments: Any) -> None:
-    """Call a verb of the project and print its result, as JSON or in words."""
+def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any], str], **arguments: Any) -> Any:
+    """Call a verb of the project, print its result, as JSON or in words, and return it."""
     from gingham.api import Project
 
     overrides = config.model_dump(exclude_unset=True) if config else {}
@@ -66,6 +70,7 @@ def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any
         project = Project(common.project, environment=os.environ, progress=progress)
         result: Result = getattr(project, verb)(**arguments, **({"overrides": overrides} if config is not None else {}))
     print(json_module.dumps(result.to_json(), ensure_ascii=True) if common.json else words(result))  # noqa: T201
+    return result
 
 
 def _announce(common: Common, result: Result, words: Callable[[Any], str]) -> None:
@@ -296,7 +301,7 @@ def deploy(
     _announce(common, written, render.deploy)
 
 
-@app.command
+@app.command(usage="Usage: gingham predict [OPTIONS] MODEL IMAGES...")
 def predict(
     model: str,
     /,
@@ -325,26 +330,36 @@ def predict(
     return batch.exit_status
 
 
-@app.command
+@app.command(usage="Usage: gingham nearest [OPTIONS] RUN IMAGES...")
 def nearest(
     run: str,
     /,
-    *images: Path,
+    *images: str,
     count: Annotated[int, Parameter(name=["--count", "-n"])] = 5,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     common: Common = COMMON,
-) -> None:
+) -> int:
     """Show the training images that are most like an image: where a wrong answer may come from.
+
+    An image that is itself a training image is left out of its neighbours. Exit status 3 if no image could be read.
 
     Parameters
     ----------
     run
         Its id, the beginning of its id, or `latest`.
     images
-        Image files.
+        Files; folders, at any depth; patterns in quotes, such as 'photos/**/*.jpg'.
     count
         How many for each.
+    output
+        Also write a page with the pictures to this file, *.html.
     """
-    _call(common, None, "nearest", render.nearest, images=images, run=run, count=count)
+    paths, notes = named_images(images, "nearest", run, "run")
+    result: NearestResult = _call(
+        common, None, "nearest", render.nearest, images=paths, run=run, count=count, output=output
+    )
+    print("".join(f"{line}\n" for line in notes), end="", file=sys.stderr)  # noqa: T201
+    return 3 if result.unreadable == len(result.images) else 0
 
 
 @app.command

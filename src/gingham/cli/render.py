@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gingham.records import display_path
+from gingham.records import display_path, percent
 
 if TYPE_CHECKING:
     from gingham.cli.batch import Batch
@@ -260,12 +260,30 @@ def predict(result: Batch) -> str:
 
 
 def nearest(result: NearestResult) -> str:
-    """Show below each image the training images most like it."""
+    """Show below each image the training images most like it, as paths that can be opened from here."""
     parts = []
-    for path, label, alike in result.images:
-        rows = [(f"{each.similarity:.3f}", display_path(each.label), display_path(each.path)) for each in alike]
-        head = f"{display_path(path)}: {display_path(label) if label else 'cannot be read'}"
-        parts.append("\n".join([head, *(f"  {'  '.join(row)}" for row in rows)]))
+    for each in result.images:
+        path = display_path(each.path)
+        if each.label is None:
+            parts.append(f"{path}: {display_path(each.error or '')}")
+            continue
+        rows = [
+            (f"{found.similarity:.3f}", display_path(found.label), _near(result.folder / found.path))
+            for found in each.nearest
+        ]
+        lines = [f"{path}: the answer is {display_path(each.label)}, {_percent(each.probability)} probable."]
+        if each.trained_on is not None:
+            known = each.trained_on
+            lines.append(
+                f"It is itself a training image, {_near(result.folder / known.path)}, trained on as "
+                f"{display_path(known.label)}; left out below."
+            )
+        table = _table(("similarity", "label", "training image"), rows)
+        parts.append("\n".join([*lines, *(f"  {line}" for line in table.splitlines())]))
+    if result.unreadable < len(result.images):
+        parts.append("Similarity, as the network sees them: 1 is identical, near 0 has nothing in common.")
+    if result.output is not None:
+        parts.append(f"Wrote {_near(result.output)}, which shows the pictures.")
     return "\n\n".join(parts)
 
 
@@ -392,16 +410,16 @@ def _dataset(data: DatasetSummary) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    from rich.cells import cell_len
+
     cells = [head, *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        "  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
 
 
 def _percent(value: float | None) -> str:
-    from gingham.evaluate.wording import percent
-
     return "–" if value is None else percent(value, 1)
 
 

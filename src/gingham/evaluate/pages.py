@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "Page", "Picture", "new_environment", "style_sheet"]
+__all__ = ["Drawing", "Page", "Picture", "jpeg_url", "new_environment", "style_sheet"]
 
 
 class Page(NamedTuple):
@@ -94,6 +94,11 @@ def style_sheet() -> Markup:
         f":root{{color-scheme:light dark;{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}"
     )
+
+
+def jpeg_url(jpeg: bytes) -> Markup:
+    """Return a JPEG as a data URL; of nothing, nothing."""
+    return Markup("data:image/jpeg;base64,") + b64encode(jpeg).decode() if jpeg else Markup()
 
 
 def _data_url(svg: bytes) -> Markup:

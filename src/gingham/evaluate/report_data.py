@@ -48,9 +48,9 @@ class ReportData:
         What their curves say.
     thumbnails : mapping of str to bytes
         Path to a small JPEG, of the images that `images_to_show` names.
-    spotlights : mapping of str to bytes
-        Path of a mistake to a small JPEG in which what spoke for the wrong answer is lit; empty where that cannot be
-        told.
+    overlays : mapping of str to bytes
+        Path of a mistake to a small grey JPEG with what spoke for the wrong answer in colour; empty where that cannot
+        be told.
     images_shown : int
         At most so many mistakes, and so many unsure hits.
     skipped : sequence of Skipped
@@ -89,7 +89,7 @@ class ReportData:
     epochs: Sequence[Epoch] = ()
     training_advice: Sequence[str] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
-    spotlights: Mapping[str, bytes] = field(default_factory=dict)
+    overlays: Mapping[str, bytes] = field(default_factory=dict)
     images_shown: int = 24
     skipped: Sequence[Skipped] = ()
     duplicate_groups: Sequence[Sequence[str]] = ()

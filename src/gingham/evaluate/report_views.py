@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from gingham.evaluate.metrics import Interval, Metrics
+from gingham.evaluate.pages import jpeg_url
 from gingham.evaluate.predictions import PredictionTable
 from gingham.evaluate.report_data import ReportData
 from gingham.evaluate.report_numbers import score
@@ -181,11 +181,7 @@ class Thumbnail:
     predicted: str
     confidence: str
     source: Markup
-    spotlight: Markup = field(default_factory=Markup)
-
-
-def _data_url(jpeg: bytes) -> Markup:
-    return Markup("data:image/jpeg;base64,") + b64encode(jpeg).decode() if jpeg else Markup()
+    overlay: Markup = field(default_factory=Markup)
 
 
 def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], total: int) -> Shown[Thumbnail]:
@@ -194,8 +190,8 @@ def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], to
     left = THUMBNAIL_BUDGET // 2
     for i in rows:
         jpeg = data.thumbnails.get(table.paths[i], b"")
-        source, spotlight = _data_url(jpeg), _data_url(data.spotlights.get(table.paths[i], b""))
-        left -= len(source) + len(spotlight)
+        source, overlay = jpeg_url(jpeg), jpeg_url(data.overlays.get(table.paths[i], b""))
+        left -= len(source) + len(overlay)
         if left < 0:
             break
         shown.append(
@@ -205,7 +201,7 @@ def thumbnails(data: ReportData, table: PredictionTable, rows: Sequence[int], to
                 table.predicted[i],
                 percent(float(table.confidence[i])),
                 source,
-                spotlight,
+                overlay,
             )
         )
     return Shown(shown, total)

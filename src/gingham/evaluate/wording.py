@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gingham.records import display_path
+from gingham.records import display_path, percent
 
 __all__ = [
     "class_name",
@@ -26,27 +26,6 @@ def digits_for(n_images: int) -> int:
     [0, 0, 1]
     """
     return 0 if n_images < 200 else 1
-
-
-def percent(fraction: float, digits: int = 0) -> str:
-    """Write a fraction as a percentage that never rounds to 0 % or 100 % what is not.
-
-    >>> [percent(0.925), percent(1), percent(0.9996), percent(0.9999999), percent(0.001), percent(-0.021, 1)]
-    ['92 %', '100 %', '99.96 %', '99.99 %', '0.1 %', '-2.1 %']
-    """
-    value = 100 * fraction
-    decimals = digits
-    while decimals < 2 and _falsely_whole(value, decimals):
-        decimals += 1
-    if _falsely_whole(value, decimals):
-        edge = 10.0**-decimals
-        value = 100 - edge if value > 50 else edge
-    return f"{value:.{decimals}f} %"
-
-
-def _falsely_whole(value: float, decimals: int) -> bool:
-    rounded = round(value, decimals)
-    return (rounded >= 100 and value < 100) or (rounded == 0 and value > 0)
 
 
 def percent_range(interval: tuple[float, float], digits: int = 0) -> str:

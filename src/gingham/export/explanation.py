@@ -18,7 +18,7 @@ from gingham.errors import UsageError
 from gingham.executors import openvino_core
 from gingham.export.model_file import SMALLEST_NORM
 from gingham.export.rebuild import read_head
-from gingham.images import spotlight_jpeg
+from gingham.images import overlay, thumbnail_jpeg
 from gingham.records import views_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Explanation:
     intercept : float
     square : uint8 array of shape (S, S, 3)
         What the network saw: the map lies over all of it.
+    probabilities : dict of str to float
+        Of every class.
     """
 
     path: str
@@ -56,10 +58,17 @@ class Explanation:
     evidence: Floats
     intercept: float
     square: NDArray[np.uint8]
+    probabilities: dict[str, float]
 
-    def picture(self, max_side: int = 448) -> bytes:
-        """Return a JPEG in which what spoke for the class is lit, and the rest dark and grey."""
-        return spotlight_jpeg(self.square, self.evidence, max_side)
+    def picture(self) -> bytes:
+        """Return a JPEG of the square and, beside it, the same with what spoke for the class in colour, captioned."""
+        from gingham.export.explanation_picture import captioned_jpeg
+
+        return captioned_jpeg(self)
+
+    def overlay(self, side: int) -> bytes:
+        """Return a JPEG of the square alone, grey but for what spoke for the class."""
+        return thumbnail_jpeg(overlay(self.square, self.evidence, side), side, quality=88)
 
 
 class Explainer:
@@ -112,7 +121,7 @@ class Explainer:
         if any(self._inner // self._cell % side for places in maps for side in places.shape[2:]):
             raise refusal
 
-    def explain(self, path: str, square: NDArray[np.uint8], label: str) -> Explanation:
+    def explain(self, path: str, square: NDArray[np.uint8], label: str, probabilities: Floats) -> Explanation:
         """Return what speaks for a class.
 
         Parameters
@@ -120,6 +129,8 @@ class Explainer:
         path : str
         square : uint8 array of shape (resolution, resolution, 3)
         label : str
+        probabilities : float array of shape (n_classes,)
+            What the model answers.
 
         Raises
         ------
@@ -137,7 +148,8 @@ class Explainer:
             for start, places in zip(starts, maps, strict=False)
         ]
         evidence = np.asarray(np.sum(parts, 0) / (length or 1.0), np.float32)
-        return Explanation(path, label, evidence, float(self._intercept[row]), square)
+        chances = dict(zip(self._labels, probabilities.tolist(), strict=True))
+        return Explanation(path, label, evidence, float(self._intercept[row]), square, chances)
 
     def _maps(self, square: NDArray[np.uint8]) -> tuple[list[Floats], Floats]:
         """Return each network's map (n_views, d, h, w), scaled as its features are, and the features (d in all,)."""

@@ -82,7 +82,7 @@ class Prediction:
         'empty: the file has no content'
         """
         # Unlike in a folder that was listed a moment ago, the path was never there for all we know.
-        detail = "there is no such file" if error.reason is SkipReason.VANISHED else error.detail
+        detail = "there is no such file or folder" if error.reason is SkipReason.VANISHED else error.detail
         return cls(path, error=f"{error.reason.value}: {detail}".rstrip(": "))
 
     @classmethod

@@ -131,8 +131,9 @@ class Predictor:
         with closing(squares):
             for name, square in zip(map(name_of, given), squares, strict=True):
                 if not isinstance(square, ImageError):
-                    best = self.labels[int(self.predict_proba(square[None]).argmax())] if label is None else label
-                    yield explainer.explain(name, square, best)
+                    chances = self.predict_proba(square[None])[0]
+                    best = self.labels[int(chances.argmax())] if label is None else label
+                    yield explainer.explain(name, square, best, chances)
 
     @cached_property
     def _explainer(self) -> Explainer:

@@ -6,7 +6,7 @@ A verb takes a project and its parameters, brings up to date what it needs, and 
 from gingham.workflow.doctor import doctor
 from gingham.workflow.export import export
 from gingham.workflow.history import compare, runs, show
-from gingham.workflow.nearest import NearestImage, NearestResult, nearest
+from gingham.workflow.nearest import NearestImage, NearestResult, Neighbours, nearest
 from gingham.workflow.results import (
     Comparison,
     DatasetSummary,
@@ -38,6 +38,7 @@ __all__ = [
     "InitResult",
     "NearestImage",
     "NearestResult",
+    "Neighbours",
     "Progress",
     "RefineResult",
     "RunList",

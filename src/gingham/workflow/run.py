@@ -218,7 +218,7 @@ def _write_report(
         cv_accuracy=steps.head.cv_accuracy,
         c=steps.head.c,
         thumbnails=_thumbnails(steps, images_to_show(table, config.evaluation.report_images, steps.head.threshold)),
-        spotlights=_spotlights(steps, table, directory / "model.onnx"),
+        overlays=_overlays(steps, table, directory / "model.onnx"),
         images_shown=config.evaluation.report_images,
         skipped=summary.skipped,
         duplicate_groups=summary.duplicates,
@@ -260,16 +260,16 @@ def _thumbnails(steps: Steps, paths: tuple[str, ...]) -> dict[str, bytes]:
     return thumbnails
 
 
-def _spotlights(steps: Steps, table: PredictionTable, model: Path) -> dict[str, bytes]:
+def _overlays(steps: Steps, table: PredictionTable, model: Path) -> dict[str, bytes]:
     """Return for each of the worst mistakes what spoke for the wrong answer; nothing where that cannot be told."""
     from gingham.evaluate.report_data import worst_mistakes
     from gingham.export.explanation import Explainer
     from gingham.export.reading import read_model
     from gingham.images import network_input, open_bytes
 
-    test, lit = table.of_split("test"), {}
+    test, overlays = table.of_split("test"), {}
     mistakes = worst_mistakes(test, steps.config.evaluation.report_images)
-    if not mistakes:
+    if not mistakes or test.probabilities is None:
         return {}
     _, network, info = read_model(model)
     try:
@@ -283,8 +283,9 @@ def _spotlights(steps: Steps, table: PredictionTable, model: Path) -> dict[str, 
             square = network_input(data, steps.recipe, max_pixels=steps.config.preprocess.max_pixels)
         except ImageError:  # gone since it was featurized
             continue
-        lit[path] = explainer.explain(path, square, test.predicted[row]).picture(THUMBNAIL_SIDE)
-    return lit
+        explained = explainer.explain(path, square, test.predicted[row], test.probabilities[row])
+        overlays[path] = explained.overlay(THUMBNAIL_SIDE)
+    return overlays
 
 
 def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
