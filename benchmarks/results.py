@@ -167,10 +167,11 @@ def _refinement(rows: list[dict[str, Any]]) -> Iterator[str]:
     errors = {(r["dataset"], r["classifier"]): 1 - r["mean"] for r in rows}
     for r in rows:
         share = errors[r["dataset"], r["classifier"]] / errors[r["dataset"], "svm"]
+        on_it = "" if r["classifier"] in ("svm", "dnn") else ", on the network of dnn"
         yield (
             f"| {r['dataset']} | {r['classifier']} | {r['mean']:.1%} | {r['low']:.1%} to {r['high']:.1%} "
             f"| {', '.join(f'{accuracy:.1%}' for accuracy in r['accuracies'])} "
-            f"| {share:.0%} | {_timed(r['seconds'])} |"
+            f"| {share:.0%} | {_timed(r['seconds'])}{on_it} |"
         )
     sets = {dataset for dataset, _ in errors}
     means = {c: sum(errors[d, c] for d in sets) / len(sets) for _, c in errors}
