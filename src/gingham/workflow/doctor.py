@@ -79,7 +79,7 @@ def _weights(folder: ProjectFolder, config: Config) -> dict[str, object]:
     from gingham.features import JOINT, embedded_names
 
     name, file = config.features.backbone, config.features.backbone_weights
-    if not file and not {part.strip() for part in name.split(JOINT)} <= {*embedded_names()}:
+    if not file and not {*name.split(JOINT)} <= {*embedded_names()}:
         return {"backbone": name, "source": "timm's cache, or a download when they are first needed"}
     backbone = pretrained_backbone(folder, config.features)
     about = backbone.weights
