@@ -269,6 +269,14 @@ def test_a_file_that_contradicts_its_own_preset_is_refused_and_says_where(tmp_pa
         load_config(file)
 
 
+def test_networks_that_are_joined_have_one_name(tmp_path: Path) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_text('[features]\nbackbone = "a + b"\n[tuning]\nbackbones = ["a +b", " c", "a+b"]')
+    config = load_config(file)
+    assert (config.features.backbone, config.tuning.backbones) == ("a+b", ("a+b", "c"))
+    assert load_config(file, {}, {"tuning.backbones": "c, a + b"}).tuning.backbones == ("c", "a+b")
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_had(name: str) -> None:
     features = load_config(NOWHERE, {}, {"preset": name}).features
