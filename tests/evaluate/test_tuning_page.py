@@ -109,7 +109,9 @@ def test_in_a_narrow_window_the_verdict_is_seen_and_in_a_wide_one_a_name_is_on_o
 ) -> None:
     file = tmp_path / "report.html"
     names = ["svm, efficientnet_lite0 at 224", "dnn, efficientnet_lite0+efficientnet_lite1 at 224, 16 epochs"]
-    file.write_text(page([row(number, name=name, pareto=False) for number, name in enumerate(names)]), encoding="utf-8")
+    file.write_text(
+        page([row(number, name=name, pareto=number == 1) for number, name in enumerate(names)]), encoding="utf-8"
+    )
     shown = chromium.new_page(viewport={"width": 500, "height": 900})
     box = "document.querySelector('{}').getBoundingClientRect()"
     try:

@@ -143,14 +143,16 @@ def test_a_smaller_comparison_keeps_what_a_larger_one_measured_and_says_so(
 def test_interrupted_it_lists_what_is_measured(
     compared: Project, gingham: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(bench: Bench, candidate: Candidate, *_: object) -> None:
+        bench._keep(candidate, Measured(np.array([1] * 11 + [-1] * 19, np.int8), 4.0, 13.0), whole=False)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Bench, "measure", interrupt)
     stopped = gingham("tune", "--project", compared.folder.root, "--quick", *flags(QUICK | {"tuning.views": "flip"}))
     assert (stopped.status, stopped.out) == (130, "")
-    assert "2 candidates are measured and kept:" in stopped.err
+    assert "3 candidates are measured and kept:" in stopped.err  # one of them in part
     assert re.search(rf"\n  svm, {LITE0} at 128: [\d.]+ %, 30 held out\n", stopped.err)
+    assert re.search(rf"\n  svm, {LITE0} at (96|128), flip: [\d.]+ %, 11 held out\n", stopped.err)
 
 
 def test_the_cross_validation_is_that_of_a_run(project: Path) -> None:

@@ -97,6 +97,7 @@ class Contest:
         try:
             yield
         except KeyboardInterrupt:
+            self.found = self._bench.kept()  # with what was measured in part
             if self.found:
                 self._steps.say(f"{count_of(len(self.found), 'candidate')} {_are(self.found)} measured and kept:")
                 told = zip(self.found.items(), self.choice.accuracy, strict=True)
