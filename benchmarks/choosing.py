@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 import tempfile
 import time
@@ -28,7 +29,7 @@ def quick(photos: Path) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         tested = {}
         for row in result.rows:
-            words = row.flags.split()
+            words = shlex.split(row.flags)
             flags = {name.lstrip("-"): value for name, value in zip(words[::2], words[1::2], strict=True)}
             tested[row.name] = project.run(photos / "clothing", flags).metrics.accuracy
     rows = [

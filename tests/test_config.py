@@ -281,6 +281,14 @@ def test_what_is_no_longer_a_preset_does_not_bear_its_name(flags: dict[str, Any]
     assert load_config(NOWHERE, {}, flags).preset == bears
 
 
+def test_networks_that_are_joined_have_one_name(tmp_path: Path) -> None:
+    file = tmp_path / "gingham.toml"
+    file.write_text('[features]\nbackbone = "a + b"\n[tuning]\nbackbones = ["a +b", " c", "a+b"]')
+    config = load_config(file)
+    assert (config.features.backbone, config.tuning.backbones) == ("a+b", ("a+b", "c"))
+    assert load_config(file, {}, {"tuning.backbones": "c, a + b"}).tuning.backbones == ("c", "a+b")
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_had(name: str) -> None:
     features = load_config(NOWHERE, {}, {"preset": name}).features

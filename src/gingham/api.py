@@ -151,12 +151,17 @@ class Project:
         """Compare classifiers on the training images, and run the recommended one; see :func:`gingham.workflow.tune`.
 
         ``minutes`` is the parameter ``tuning.minutes``.
+
+        Raises
+        ------
+        UsageError
+            If ``overrides`` hold what a comparison would not look at, such as ``features.backbone``.
         """
         from gingham import workflow
 
         given = {**(overrides or {}), **({} if minutes is None else {"tuning.minutes": minutes})}
         config = self.parameters(given)
-        return workflow.tune(self.folder, config, images, quick, self._progress, self._environment)
+        return workflow.tune(self.folder, config, images, quick, self._progress, self._environment, given)
 
     def runs(self) -> RunList:
         """Return the runs of this project, newest first."""

@@ -15,6 +15,7 @@ from PIL import Image
 from gingham.evaluate.metrics import compute_metrics
 from gingham.evaluate.predictions import PredictionTable
 from gingham.evaluate.report_data import ReportData, images_to_show
+from gingham.evaluate.tuning import TuningRow
 
 
 def draw_scores(
@@ -80,3 +81,27 @@ def jpeg() -> bytes:
     buffer = io.BytesIO()
     Image.effect_noise((160, 160), 60).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
+
+
+@pytest.fixture
+def row() -> Callable[..., TuningRow]:
+    """Make the candidate of a number: the larger, the faster and the less accurate; the second is recommended."""
+
+    def make(number: int, **changes: Any) -> TuningRow:
+        values: dict[str, Any] = {
+            "name": f"svm, network{number} at 224",
+            "classifier": "svm",
+            "flags": "--classifier svm",
+            "accuracy": 0.9 - number / 100,
+            "interval": (0.85 - number / 100, 0.94 - number / 100),
+            "held_out": 635,
+            "milliseconds": 9.0 / (number + 1),
+            "megabytes": 13.0,
+            "pareto": True,
+            "as_good": True,
+            "best": number == 0,
+            "recommended": number == 1,
+        }
+        return TuningRow(**(values | changes))
+
+    return make

@@ -11,8 +11,10 @@ from gingham.evaluate.intervals import (
     auc_interval,
     bootstrap_sums,
     mean_interval,
+    paired_difference_interval,
     resamples_within_budget,
     small_sample_factor,
+    sum_interval,
     wilson_interval,
 )
 
@@ -65,6 +67,34 @@ def test_class_averaged_interval_holds_the_truth(recalls: tuple[float, ...]) -> 
         low, high = mean_interval(hits / sizes, *wilson_interval(hits, sizes))
         held += low <= np.mean(recalls) <= high
     assert held >= 900
+
+
+@pytest.mark.parametrize(("gained", "lost", "n"), [(0, 0, 22), (0, 1, 22), (9, 4, 76), (3, 0, 3), (0, 11, 11)])
+def test_a_paired_difference_is_bonett_and_prices(gained: int, lost: int, n: int) -> None:
+    low, high = paired_difference_interval(gained, lost, n)
+    more, less = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = 1.959963984540054 * ((more + less - (more - less) ** 2) / (n + 2)) ** 0.5
+    assert (low, high) == pytest.approx((max(-1, more - less - half), min(1, more - less + half)))
+    assert low <= (gained - lost) / n <= high
+    assert paired_difference_interval(lost, gained, n) == pytest.approx((-high, -low))
+
+
+def test_a_paired_difference_on_no_image_may_be_anything() -> None:
+    assert paired_difference_interval(0, 0, 0) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [11, 22, 76])
+@pytest.mark.parametrize(("gained", "lost"), [(0.0, 0.05), (0.02, 0.02), (0.05, 0.1), (0.1, 0.0), (0.15, 0.15)])
+def test_a_paired_difference_holds_the_truth(n: int, gained: float, lost: float) -> None:
+    drawn = np.random.default_rng(0).multinomial(n, (gained, lost, 1 - gained - lost), size=3000)
+    ends = np.array([paired_difference_interval(int(more), int(less), n) for more, less, _ in drawn])
+    held = (ends[:, 0] <= gained - lost) & (gained - lost <= ends[:, 1])
+    assert held.mean() >= 0.94  # 95 % but for a point
+
+
+def test_a_sum_of_two_is_no_narrower_than_either() -> None:
+    low, high = sum_interval(0.9, (0.8, 0.95), 0.05, (-0.1, 0.1))
+    assert (low, high) == pytest.approx((0.95 - (0.1**2 + 0.15**2) ** 0.5, 0.95 + (0.05**2 + 0.05**2) ** 0.5))
 
 
 def test_bootstrap_draws_inside_strata_with_replacement() -> None:

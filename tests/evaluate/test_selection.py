@@ -28,7 +28,8 @@ def test_the_accuracy_of_one_that_was_cross_validated_is_its_share_with_wilsons_
 @pytest.mark.parametrize(
     ("slow_wrong", "fast_wrong", "worse"),
     [
-        (range(40), range(44), True),  # 4 more, and nothing gained: z = -2.01
+        (range(40), range(44), False),  # 4 more, and nothing gained: McNemar's exact test says 0.125
+        (range(40), range(46), True),  # 6 more: 0.03
         (range(40), range(4, 45), False),  # 5 lost and 4 gained
         (range(0), range(60), True),
     ],
@@ -51,6 +52,36 @@ def test_of_one_that_was_held_out_on_an_easy_part_only_the_difference_counts() -
     low, high = chosen.interval[1]
     assert low < 0.65 < high
     assert high - low > chosen.interval[0][1] - chosen.interval[0][0]  # it knows less
+
+
+def test_the_base_of_the_others_is_chosen_by_its_time_in_whatever_order_they_come() -> None:
+    one = [measured(range(100, 200), 4.0), measured(range(50, 90), 9.0), measured(range(10), 6.0, seen=100)]
+    assert choose(one).accuracy[2] == choose([one[2], one[1], one[0]]).accuracy[0] == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("part", [11, 22, 76])
+@pytest.mark.parametrize(("base", "gained", "lost"), [(0.95, 0.02, 0.02), (0.8, 0.12, 0.03), (0.97, 0.0, 0.1)])
+def test_the_interval_of_one_that_was_held_out_on_few_holds_the_truth(
+    part: int, base: float, gained: float, lost: float
+) -> None:
+    rng = np.random.default_rng(0)
+    truth = base + gained - lost
+    held = 0
+    for _ in range(1000):
+        svm = rng.random(7 * part) < base
+        changes = rng.random(7 * part) < np.where(svm, lost / base, gained / (1 - base))
+        dnn = np.where(np.arange(7 * part) < part, svm ^ changes, -1)
+        both = [Measured(right.astype(np.int8), 4.0, 13.0) for right in (svm, dnn)]
+        low, high = choose(both).interval[1]
+        held += low <= truth <= high
+    assert held >= 940  # 95 % but for a point
+
+
+def test_one_error_of_few_leaves_much_room() -> None:
+    svm, dnn = measured(range(100, 120), 4.0), measured([0], 4.0, seen=22)
+    low, high = choose([svm, dnn]).interval[1]
+    assert low < 0.8
+    assert high == pytest.approx(0.95 + 0.026, abs=0.03)
 
 
 def test_two_that_share_no_image_cannot_be_told_apart() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shlex
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 from gingham import Project
 from gingham.config import load_config
 from gingham.errors import UnavailableError
+from gingham.evaluate.selection import Measured
 from gingham.project import ProjectFolder
 from gingham.workflow import candidates, search
 from gingham.workflow.candidates import Bench, Candidate
@@ -48,12 +52,31 @@ def tuned(project: Path) -> Project:
     return Project(project, environment={})
 
 
+@pytest.fixture(scope="module")
+def untouched_comparison(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one quick comparison of two resolutions; to be copied, never changed."""
+    project = tmp_path_factory.mktemp("untouched") / "compared"
+    shutil.copytree(untouched_project, project)
+    Project(project, environment={}).tune(quick=True, overrides=QUICK)
+    return project
+
+
+@pytest.fixture
+def compared(untouched_comparison: Path, tmp_path: Path) -> Project:
+    """A project in which two candidates were measured, and one run made."""
+    return Project(shutil.copytree(untouched_comparison, tmp_path / "compared"), environment={})
+
+
 def steps_of(project: Path, **overrides: Any) -> Steps:
     return Steps(ProjectFolder(project), load_config(project / "gingham.toml", {}, overrides))
 
 
-def test_quick_compares_networks_and_resolutions_and_runs_what_it_recommends(gingham: Any, project: Path) -> None:
-    done = gingham("tune", "--project", project, "--quick", "--json", *flags(QUICK))
+def test_quick_compares_networks_and_resolutions_and_runs_what_it_recommends(compared: Project, gingham: Any) -> None:
+    page = next(compared.folder.root.glob("tuning/*/report.html"))
+    assert {file.name for file in page.parent.iterdir()} == {"report.html", "accuracy_against_time.png", "tuning.json"}
+    before = json.loads((page.parent / "tuning.json").read_text())
+    assert (before["measured_now"], before["kept"]) == (2, 0)
+    done = gingham("tune", "--project", compared.folder.root, "--quick", "--json", *flags(QUICK))
     assert done.status == 0, done.err
     found = done.json
     assert {row["name"] for row in found["candidates"]} == {f"svm, {LITE0} at 96", f"svm, {LITE0} at 128"}
@@ -67,30 +90,69 @@ def test_quick_compares_networks_and_resolutions_and_runs_what_it_recommends(gin
         assert row["interval"][0] <= row["accuracy"] <= row["interval"][1]
         assert 0.1 < row["milliseconds"] < 1000
         assert 12 < row["megabytes"] < 15
-    run = Project(project, environment={}).show()
+    run = compared.show()
     assert (run.run_id, run.record.metrics["accuracy"]) == (found["run_id"], found["test"]["accuracy"])
     assert run.record.resolution == (96 if "at 96" in found["recommended"]["name"] else 128)
-    page = Path(found["report"])
-    assert found["command"] == f"gingham run {found['recommended']['flags']}"
+    assert Path(found["report"]) == page
     assert found["command"] in page.read_text("utf-8")
-    assert {file.name for file in page.parent.iterdir()} == {"report.html", "accuracy_against_time.png", "tuning.json"}
     assert json.loads((page.parent / "tuning.json").read_text()) == found
 
 
-def test_only_the_recommended_one_meets_the_test_images(tuned: Project) -> None:
-    result = tuned.tune(quick=True, overrides=QUICK)
-    (only,) = tuned.runs().runs
-    assert only.record.run_id == result.run.run_id
-    assert set(tuned.folder.heads.glob("*")) == set(tuned.folder.heads.glob("*.safetensors"))
-    assert len(list(tuned.folder.heads.glob("*"))) == 1  # no other head was fitted that could have met them
+def test_its_command_makes_the_same_run(compared: Project, gingham: Any) -> None:
+    found = compared.tune(quick=True, overrides=QUICK)
+    again = gingham(*shlex.split(found.command)[1:], "--json")
+    assert (again.status, again.json["run_id"]) == (0, found.run.run_id)
 
 
-def test_the_words_that_it_prints(gingham: Any, project: Path) -> None:
-    done = gingham("tune", "--project", project, "--quick", *flags(ONE))
+def test_only_the_recommended_one_meets_the_test_images(compared: Project) -> None:
+    (only,) = compared.runs().runs
+    assert only.record.resolution in QUICK["tuning.resolutions"]
+    assert set(compared.folder.heads.glob("*")) == set(compared.folder.heads.glob("*.safetensors"))
+    assert len(list(compared.folder.heads.glob("*"))) == 1  # no other head was fitted that could have met them
+
+
+def test_a_smaller_comparison_keeps_what_a_larger_one_measured_and_says_so(
+    compared: Project, gingham: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(compared.folder.root)
+    monkeypatch.setattr(Bench, "measure", lambda *_: pytest.fail("it was known"))
+    (run,) = compared.folder.runs.glob("*-*")
+    copied = run.with_name("20260101-000000-abcd")  # another run on the same test images
+    shutil.copytree(run, copied)
+    (copied / "run.json").write_text((run / "run.json").read_text().replace(run.name, copied.name))
+    done = gingham("tune", "--quick", *flags(ONE))
     assert done.status == 0, done.err
-    for words in ("recommended", "Test accuracy", "Again   gingham run --classifier svm", "Report  ", "held out"):
+    for words in (
+        f"svm, {LITE0} at 96  ",
+        f"svm, {LITE0} at 128  ",
+        "2 candidates: 0 measured now, 2 kept from earlier calls.",
+        "1 other run of this project has met these test images.",
+        "Again   gingham run --svm.folds 2 --classifier svm",
+        "Report  ",
+        "held out",
+        "recommended",
+    ):
         assert words in done.out
-    assert f"svm, {LITE0} at 96: " in done.err
+    assert re.search(r"Test accuracy [\d.]+ % \([\d.]+ % to [\d.]+ %\) on 12 test images", done.out)
+    assert "2 candidates measured before are kept." in done.err
+    assert "ms/image" not in done.err  # nothing looks as if it was measured now
+    as_json = gingham("tune", "--quick", "--json", *flags(ONE)).json
+    assert (len(as_json["candidates"]), as_json["test"]["other_runs"], as_json["kept"]) == (2, 1, 2)
+
+
+def test_interrupted_it_lists_what_is_measured(
+    compared: Project, gingham: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(bench: Bench, candidate: Candidate, *_: object) -> None:
+        bench._keep(candidate, Measured(np.array([1] * 11 + [-1] * 19, np.int8), 4.0, 13.0), whole=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bench, "measure", interrupt)
+    stopped = gingham("tune", "--project", compared.folder.root, "--quick", *flags(QUICK | {"tuning.views": "flip"}))
+    assert (stopped.status, stopped.out) == (130, "")
+    assert "3 candidates are measured and kept:" in stopped.err  # one of them in part
+    assert re.search(rf"\n  svm, {LITE0} at 128: [\d.]+ %, 30 held out\n", stopped.err)
+    assert re.search(rf"\n  svm, {LITE0} at (96|128), flip: [\d.]+ %, 11 held out\n", stopped.err)
 
 
 def test_the_cross_validation_is_that_of_a_run(project: Path) -> None:
@@ -103,29 +165,30 @@ def test_the_cross_validation_is_that_of_a_run(project: Path) -> None:
     assert (measured.right == 1).mean() == pytest.approx(accuracy, abs=0.03)
 
 
-def test_what_was_measured_is_not_measured_again(tuned: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = tuned.tune(quick=True, overrides=ONE)
-    monkeypatch.setattr(Bench, "measure", lambda *_: pytest.fail("it was known"))
-    again = tuned.tune(quick=True, overrides=ONE)
-    assert [row.to_json() for row in again.rows] == [row.to_json() for row in first.rows]
-    assert again.run.run_id == first.run.run_id
+def test_what_was_measured_for_the_same_question_is_read_back_in_part_or_whole(project: Path) -> None:
+    bench = Bench(steps_of(project), project / "bench")
+    part, whole = Candidate("dnn", LITE0, 96, "one", 1, 5e-4), Candidate("svm", LITE0, 96)
+    for candidate in (part, whole):
+        bench._keep(candidate, Measured(np.array([1, 0, -1], np.int8), 4.0, 13.0), whole=candidate is whole)
+    (project / "bench" / "other.safetensors").write_bytes(b"nothing of the kind")
+    assert set(bench.kept()) == {part, whole}
+    assert (bench.known(part), bench.known(part, whole=False).held_out) == (None, 2)  # type: ignore[union-attr]
 
 
-def test_a_new_training_image_is_a_new_question(tuned: Project) -> None:
-    tuned.tune(quick=True, overrides=ONE)
-    label = next((tuned.folder.root / "images/textures").iterdir())
+def test_a_new_training_image_is_a_new_question(compared: Project) -> None:
+    label = next((compared.folder.root / "images/textures").iterdir())
     (label / "new.jpg").write_bytes(next(iter(sorted(label.glob("*.jpg")))).read_bytes() + b"\0")
-    tuned.tune(quick=True, overrides=ONE)
-    assert len(list((tuned.folder.root / "tuning").iterdir())) == 2
+    assert len(compared.tune(quick=True, overrides=ONE).rows) == 1
+    assert len(list((compared.folder.root / "tuning").iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing of the kind" * 9])
-def test_a_damaged_measurement_is_made_again(tuned: Project, damage: bytes) -> None:
-    first = tuned.tune(quick=True, overrides=ONE)
-    for file in tuned.folder.tuning.rglob("*.safetensors"):
+def test_a_damaged_measurement_is_made_again(compared: Project, damage: bytes) -> None:
+    first = json.loads(next(compared.folder.root.glob("tuning/*/tuning.json")).read_text())
+    for file in compared.folder.tuning.rglob("*.safetensors"):
         file.write_bytes(damage)
-    again = tuned.tune(quick=True, overrides=ONE)
-    assert [row.accuracy for row in again.rows] == [row.accuracy for row in first.rows]
+    again = compared.tune(quick=True, overrides=QUICK)
+    assert [row.accuracy for row in again.rows] == [row["accuracy"] for row in first["candidates"]]
 
 
 def test_without_optuna_it_says_what_to_install_and_what_works_without(
@@ -146,7 +209,7 @@ def test_the_search_tries_views_and_refined_networks(tuned: Project) -> None:
     names = {f"svm, {LITE0} at 96", f"svm, {LITE0} at 96, flip", f"dnn, {LITE0} at 96, 1 epochs, rate 0.0005"}
     assert {row.name for row in result.rows} == names | {f"dnn, {LITE0} at 96, flip, 1 epochs, rate 0.0005"}
     for row in result.rows:
-        assert row.held_out == 30 if row.name.startswith("svm") else 0 < row.held_out < 30
+        assert row.held_out == 30 if row.classifier == "svm" else 0 < row.held_out < 30
     assert len(tuned.runs().runs) == 1
 
 
@@ -155,13 +218,15 @@ def test_once_the_time_is_over_what_is_there_is_compared(tuned: Project, monkeyp
     lines: list[str] = []
     tuned._progress = Listener(lines)
     monkeypatch.setattr(candidates, "refined_network", lambda steps, **_: endless(steps))
-    result = tuned.tune(minutes=0.05, overrides=SEARCH)
+    monkeypatch.chdir(tuned.folder.root)
+    result = tuned.tune("images/textures", minutes=0.05, overrides=SEARCH)
     assert [row.name for row in result.rows] == [f"svm, {LITE0} at 96"]
-    assert any("The time is over. `gingham tune --minutes 0.1` would go on" in line for line in lines)
+    (line,) = (line for line in lines if line.startswith("The time is over. "))
+    assert line.startswith(f"The time is over. `gingham tune images/textures --tuning.backbones {LITE0} ")
+    assert line.endswith("--refinement.precision f32 --minutes 0.1` would go on from here.")
     monkeypatch.undo()
-    assert [row.name for row in tuned.tune(minutes=0.05, overrides=SEARCH).rows] == [
-        f"svm, {LITE0} at 96"
-    ]  # still over
+    again = tuned.tune("images/textures", minutes=0.05, overrides=SEARCH)
+    assert [row.name for row in again.rows] == [f"svm, {LITE0} at 96"]  # still over
 
 
 class Listener:

@@ -130,7 +130,8 @@ def validated_svm_head(
     Returns
     -------
     LinearHead
-        ``cv_accuracy`` holds the accuracy on the validation part.
+        ``cv_accuracy`` holds the accuracy on the validation part, which chooses C; of equally accurate ones the C with
+        the least squared hinge loss there.
     """
     grid = sorted(set(map(float, c_grid)))
     scores = {c: np.empty((0, len(classes))) for c in grid}
@@ -139,12 +140,19 @@ def validated_svm_head(
         rows = _prepared(features[validation], normalize)
         scores = {c: two_sided(rows @ model) for c, model in models.items()}
     accuracy = {c: float((s.argmax(axis=1) == labels[validation]).mean()) for c, s in scores.items() if len(s)}
-    best = max(grid, key=lambda c: (round(accuracy[c], 12), -c)) if accuracy else grid[len(grid) // 2]
+    best = grid[len(grid) // 2]
+    if accuracy:  # of few images that a refined network knows, any C may get all right: then by the SVM's own loss
+        best = max(grid, key=lambda c: (round(accuracy[c], 12), -_squared_hinge(scores[c], labels[validation])))
     weights = two_sided(_fit(features, labels, [best], class_weight, normalize, len(classes))[best])
     return _head(
         weights[:-1].T, weights[-1], features, labels, validation, scores[best], classes=classes,
         wanted_precision=wanted_precision, normalize=normalize, c=best, tried=accuracy,
     )  # fmt: skip
+
+
+def _squared_hinge(scores: Floats, labels: Ints) -> float:
+    signs = np.where(labels[:, None] == np.arange(scores.shape[1]), 1, -1)
+    return float((np.maximum(0, 1 - signs * scores) ** 2).mean())
 
 
 def _fit(

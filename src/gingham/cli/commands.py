@@ -169,7 +169,8 @@ def tune(
 ) -> None:
     """Compare networks, resolutions and classifiers by accuracy, time and size, and run the recommended one.
 
-    The test images are met once, by that run. The same command goes on from where it was.
+    The test images take no part in the choice: only that run meets them. The same command goes on from where it was,
+    and compares all that was measured for the same images.
 
     Parameters
     ----------

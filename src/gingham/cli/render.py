@@ -96,30 +96,34 @@ def refine(result: RefineResult) -> str:
 
 
 def tune(result: TuneResult) -> str:
-    """Show all that was tried, and what to take."""
+    """Show all that was measured, and what to take."""
+    from gingham.evaluate.wording import count_of
+
     rows = [
         (
             str(number),
             row.name,
             _percent(row.accuracy),
             _interval(row.interval),
+            f"{row.held_out:,}",
             f"{row.milliseconds:.1f}",
             f"{row.megabytes:.0f}",
             "*" if row.pareto else "",
-            "recommended" if row.recommended else "most accurate" if row.best else "as good" if row.as_good else "",
+            row.verdict,
         )
         for number, row in enumerate(result.rows, 1)
     ]
-    metrics, taken = result.run.record.metrics, result.recommended
-    why = "the most accurate" if taken.best else "the fastest that may be as good as the most accurate"
+    finding = result.finding
+    metrics = finding.metrics
     return "\n".join(
         [
-            _table(("", "classifier", "accuracy", "interval", "ms/image", "MB", "", ""), rows),
+            _table(("", "classifier", "accuracy", "interval", "held out", "ms/image", "MB", "", ""), rows),
             "",
+            finding.sources,
             "Accuracy on training images that were held out. *: nothing is both more accurate and faster.",
-            f"Recommended: {taken.name}, {why}.",
-            f"Test accuracy {_percent(metrics['accuracy'])} {_interval(metrics['accuracy_ci'])}, "
-            f"{metrics['n_test']:,} images: the only one that has met them.",
+            f"Recommended: {finding.recommended.name}, {finding.why}.",
+            f"Test accuracy {_percent(metrics['accuracy'])} ({_interval(metrics['accuracy_ci'])}) on "
+            f"{count_of(metrics['n_test'], 'test image')}, not looked at in the choice. {finding.met}",
             f"Again   {result.command}",
             f"Report  {_near(result.report)}",
             f"Run     {_near(result.run.report)}",

@@ -1,7 +1,8 @@
 """Parameters: what they are (`tables`), where they come from (`loading`), how they are told (`describing`)."""
 
 from gingham.config.describing import Parameter, explain, explain_unknown, parameters, to_toml
-from gingham.config.loading import CONFIG_NAME, load_config
+from gingham.config.loading import CONFIG_NAME, dotted, load_config
+from gingham.config.presets import PRESETS
 from gingham.config.tables import (
     Config,
     Evaluation,
@@ -17,6 +18,7 @@ from gingham.config.tables import (
 
 __all__ = [
     "CONFIG_NAME",
+    "PRESETS",
     "Config",
     "Evaluation",
     "Features",
@@ -28,6 +30,7 @@ __all__ = [
     "Svm",
     "Tracking",
     "Tuning",
+    "dotted",
     "explain",
     "explain_unknown",
     "load_config",

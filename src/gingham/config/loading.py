@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from gingham.config.presets import PRESETS, expand
 from gingham.config.tables import Config, Splits
 from gingham.errors import ConfigError
 
-__all__ = ["CONFIG_NAME", "load_config"]
+__all__ = ["CONFIG_NAME", "dotted", "load_config"]
 
 CONFIG_NAME = "gingham.toml"
 ENVIRONMENT_PREFIX = "GINGHAM_"
@@ -44,7 +44,7 @@ def load_config(
         For an unknown key, naming the nearest known one; for a value that is not allowed; for broken TOML.
     """
     in_file = _read_toml(file)
-    _refuse_contradicted_preset(dict(_flatten(in_file)), file)
+    _refuse_contradicted_preset(dotted(in_file), file)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     sources = [
@@ -53,7 +53,7 @@ def load_config(
         ("the command", overrides or {}),
     ]
     for origin, layer in sources:
-        for name, value in expand(dict(_flatten(layer))).items():
+        for name, value in expand(dotted(layer)).items():
             values[name] = value
             origins[name] = origin
     try:
@@ -65,6 +65,18 @@ def load_config(
         raise ConfigError(explain(first) + (f" It came from {origin}." if origin else "")) from None
     _refuse_contradictions(config.splits)
     return _without_overruled_preset(config)
+
+
+def dotted(layer: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters by their dotted names.
+
+    >>> dotted({"seed": 1, "svm": {"folds": 3}, "features.resolution": 320})
+    {'seed': 1, 'svm.folds': 3, 'features.resolution': 320}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in layer.items():
+        flat |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
 
 
 def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
@@ -80,7 +92,7 @@ def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
 
 def _without_overruled_preset(config: Config) -> Config:
     """Let a configuration not bear the name of a preset of which a flag has changed a value."""
-    values = dict(_flatten(config.model_dump()))
+    values = dict(flatten(config.model_dump()))
     if any(values[name] != value for name, value in PRESETS.get(config.preset, {}).items()):
         return config.model_copy(update={"preset": "none"})
     return config
@@ -119,14 +131,6 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         for name, value in sorted(environment.items())
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_PARAMETERS
     }
-
-
-def _flatten(layer: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in layer.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:

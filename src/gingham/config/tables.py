@@ -43,6 +43,15 @@ Sizes = Annotated[tuple[int, ...], BeforeValidator(_split_commas)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 
 
+def _close_up(value: Any) -> Any:
+    """Let ``"a + b"`` be the networks ``"a+b"``: one recipe has one name, in commands and in caches."""
+    return "+".join(part.strip() for part in value.split("+")) if isinstance(value, str) else value
+
+
+Network = Annotated[str, BeforeValidator(_close_up)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_split_commas)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -89,7 +98,7 @@ class Splits(_Table):
 class Features(_Table):
     """The pretrained network, as a fixed featurizer."""
 
-    backbone: str = Field(
+    backbone: Network = Field(
         "efficientnet_lite0",
         min_length=1,
         description="efficientnet_lite0, _lite1, _lite2, or any timm name; joined by +, several see more together",
@@ -215,7 +224,7 @@ class Refinement(_Table):
 class Tuning(_Table):
     """What `gingham tune` tries."""
 
-    backbones: Words = Field(
+    backbones: Networks = Field(
         ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"),
         min_length=1,
         description="Networks to compare; several joined by + count as one",
@@ -235,6 +244,11 @@ class Tuning(_Table):
     folds: int = Field(
         2, ge=1, le=100, description="Parts of the training images that a network is tested on in turn, at most"
     )
+
+    @field_validator("backbones")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
 
     @field_validator("views")
     @classmethod

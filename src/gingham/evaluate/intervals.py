@@ -14,8 +14,10 @@ __all__ = [
     "auc_interval",
     "bootstrap_sums",
     "mean_interval",
+    "paired_difference_interval",
     "resamples_within_budget",
     "small_sample_factor",
+    "sum_interval",
     "wilson_interval",
 ]
 
@@ -139,6 +141,59 @@ def mean_interval(values: FloatArray, low: FloatArray, high: FloatArray) -> tupl
     below = float(np.sqrt(np.sum((values - low) ** 2))) / len(values)
     above = float(np.sqrt(np.sum((high - values) ** 2))) / len(values)
     return max(0.0, mean - below), min(1.0, mean + above)
+
+
+def paired_difference_interval(gained: int, lost: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of the difference of two proportions on the same trials.
+
+    Parameters
+    ----------
+    gained, lost : int
+        Trials in which only the first succeeded, and only the second.
+    trials : int
+        Zero give (-1, 1): nothing is known.
+    confidence : float
+
+    Notes
+    -----
+    The adjusted Wald interval with one trial more in each of the two cells. D. G. Bonett and R. M. Price, *Adjusted
+    Wald confidence interval for a difference of binomial proportions based on paired data*, Journal of Educational
+    and Behavioral Statistics 37 (2012). With half a trial more in each of the four, as Agresti and Min propose, it is
+    too narrow where one of the two cells is hardly ever filled.
+
+    Examples
+    --------
+    >>> low, high = paired_difference_interval(0, 1, 22)
+    >>> f"{low:.3f} {high:.3f}"
+    '-0.182 0.099'
+    """
+    if trials == 0:
+        return -1.0, 1.0
+    more, less, n = gained + 1, lost + 1, trials + 2
+    difference = (more - less) / n
+    half = _z(confidence) * float(np.sqrt((more + less) / n - difference**2)) / float(np.sqrt(n))
+    return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def sum_interval(
+    first: float, first_interval: tuple[float, float], second: float, second_interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Combine the intervals of two quantities into that of their sum.
+
+    It is that of independent ones; where one is large when the other is small, it is wider than it need be.
+
+    Notes
+    -----
+    MOVER, as :func:`mean_interval`.
+
+    Examples
+    --------
+    >>> sum_interval(0.9, (0.8, 0.95), 0.0, (-0.1, 0.1))
+    (0.7585..., 1.0118...)
+    """
+    below = np.hypot(first - first_interval[0], max(0.0, second - second_interval[0]))
+    above = np.hypot(first_interval[1] - first, max(0.0, second_interval[1] - second))
+    return float(first + second - below), float(first + second + above)
 
 
 def small_sample_factor(n_images: int, confidence: float = 0.95) -> float:

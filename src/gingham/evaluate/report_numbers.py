@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gingham.evaluate.metrics import Interval, Metrics
 from gingham.evaluate.predictions import PredictionTable
 from gingham.evaluate.report_data import ReportData
 from gingham.evaluate.wording import count_of, digits_for, percent, percent_range, quoted
 
-__all__ = ["Headline", "headline", "key_numbers", "score", "unsure"]
+__all__ = ["Headline", "big_number", "headline", "key_numbers", "score", "unsure"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,27 @@ class Headline:
     range_label: str
 
 
+def big_number(metrics: Mapping[str, Any], digits: int) -> str:
+    """Return the number that may stand alone.
+
+    No mistake is what the sample showed, not what the model promises: then it is the lower limit.
+
+    Parameters
+    ----------
+    metrics : mapping
+        ``accuracy``, ``accuracy_ci``, ``n_test`` and ``n_correct``.
+    digits : int
+
+    Examples
+    --------
+    >>> big_number({"accuracy": 1.0, "accuracy_ci": (0.862, 1.0), "n_test": 24, "n_correct": 24}, 0)
+    '≥ 86 %'
+    """
+    if metrics["n_correct"] == metrics["n_test"]:
+        return f"≥ {math.floor(100 * metrics['accuracy_ci'][0])} %"
+    return percent(metrics["accuracy"], digits)
+
+
 def headline(data: ReportData) -> Headline:
     """Say what the test found, what to expect of new images, and what guessing would reach."""
     m = data.metrics
@@ -36,7 +59,7 @@ def headline(data: ReportData) -> Headline:
     unseen = "" if m.n_without_leaks not in (None, m.n_test) else " that the model had never seen"
     were = "was" if m.n_correct == 1 else "were"
     low, high = m.accuracy_ci
-    big = accuracy = percent(m.accuracy, digits)
+    accuracy = percent(m.accuracy, digits)
     sentence = f"Of {count_of(m.n_test, 'test image')}{unseen}, {m.n_correct:,} {were} recognised"
     expect = (
         f"On new images of the same kind, expect it to be right about {min(round(100 * m.accuracy), 99)} times in 100. "
@@ -44,9 +67,7 @@ def headline(data: ReportData) -> Headline:
         f"{round(100 * high)}, no closer."
     )
     if m.n_correct == m.n_test:
-        # No mistake is what the sample showed, not what the model promises: only the lower limit is.
         at_least = math.floor(100 * low)
-        big = f"≥ {at_least} %"
         sentence = f"No mistake in {count_of(m.n_test, 'test image')}{unseen}; expect at least {at_least} of 100"
         expect = (
             f"A test of {count_of(m.n_test, 'image')} cannot promise more for new images of the same kind, even if it "
@@ -63,7 +84,7 @@ def headline(data: ReportData) -> Headline:
     else:
         verdict = ": this test cannot tell the model from that."
     return Headline(
-        big=big,
+        big=big_number(m.model_dump(include={"accuracy", "accuracy_ci", "n_test", "n_correct"}), digits),
         accuracy=accuracy,
         sentence=sentence,
         meaning=f"{expect} {guess}{verdict}",

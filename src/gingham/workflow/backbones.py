@@ -41,7 +41,7 @@ def single_backbone(folder: ProjectFolder, settings: Features) -> Backbone:
     from gingham.features import JOINT
 
     if JOINT in settings.backbone:
-        first = settings.backbone.partition(JOINT)[0].strip()
+        first = settings.backbone.partition(JOINT)[0]
         raise ConfigError(
             f"One network is refined, and features.backbone names several: {settings.backbone}. "
             f"Type: --features.backbone {first}, and no --preset but fast"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from gingham.project import write_whole
 from gingham.project.digests import digest
 from gingham.records import Views
 from gingham.workflow.backbones import pretrained_backbone, refined_backbone
+from gingham.workflow.call import flags
 from gingham.workflow.refinement import refined_network
 from gingham.workflow.steps import Steps
 
@@ -66,7 +68,7 @@ class Candidate:
     @property
     def flags(self) -> str:
         """The same, as one types them."""
-        return " ".join(f"--{name} {value}" for name, value in self.parameters.items())
+        return shlex.join(flags(self.parameters))
 
     def __str__(self) -> str:
         parts = [f"{self.classifier}, {self.backbone} at {self.resolution}"]
@@ -105,18 +107,21 @@ class Bench:
 
     def known(self, candidate: Candidate, whole: bool = True) -> Measured | None:
         """Return what was found before; None if nothing was, or not all that was to be, or it cannot be read back."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self._file(candidate), framework="numpy") as stored:
-                about = json.loads(stored.metadata()["measured"])
-                found = Measured(stored.get_tensor("right"), about["milliseconds"], about["megabytes"])
-                if whole and not about["whole"]:
-                    return None
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        kept = self._read(self._file(candidate))
+        if kept is None or (whole and not kept.whole):
             return None
-        self._costs[candidate.backbone, candidate.resolution, candidate.views] = found.milliseconds, found.megabytes
-        return found
+        return kept.measured
+
+    def kept(self) -> dict[Candidate, Measured]:
+        """Return all that was found, by this call and by earlier ones, in part or whole."""
+        read = map(self._read, sorted(self.folder.glob("*.safetensors")))
+        return {one.candidate: one.measured for one in read if one is not None}
+
+    def _read(self, file: Path) -> _Kept | None:
+        kept = _read(file)
+        if kept is not None:
+            self._costs[_costs_alike(kept.candidate)] = kept.measured.milliseconds, kept.measured.megabytes
+        return kept
 
     def measure(self, candidate: Candidate, folds: int, go_on: Callable[[Measured], bool]) -> Measured:
         """Find out which held-out training images a candidate gets right, and what it costs.
@@ -152,7 +157,7 @@ class Bench:
 
     def _cost(self, candidate: Candidate, steps: Steps) -> tuple[float, float]:
         """Return the milliseconds an image and the megabytes of the file."""
-        key = candidate.backbone, candidate.resolution, candidate.views
+        key = _costs_alike(candidate)
         if key not in self._costs:
             self._costs[key] = _cost(steps)
         return self._costs[key]
@@ -166,6 +171,32 @@ class Bench:
 
     def _file(self, candidate: Candidate) -> Path:
         return self.folder / f"{digest(sorted(asdict(candidate).items()))}.safetensors"
+
+
+def _costs_alike(candidate: Candidate) -> tuple[str, int, Views]:
+    return candidate.backbone, candidate.resolution, candidate.views
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a file says; ``whole`` if all that was to be measured was."""
+
+    candidate: Candidate
+    measured: Measured
+    whole: bool
+
+
+def _read(file: Path) -> _Kept | None:
+    """Return what a file says; None if it is not there or says nothing that can be used."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as stored:
+            about = json.loads(stored.metadata()["measured"])
+            measured = Measured(stored.get_tensor("right"), about["milliseconds"], about["megabytes"])
+            return _Kept(Candidate(**about["candidate"]), measured, about["whole"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _svm_right(steps: Steps) -> NDArray[np.int8]:

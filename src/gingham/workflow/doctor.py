@@ -80,7 +80,7 @@ def _weights(folder: ProjectFolder, config: Config) -> dict[str, object]:
 
     name, file = config.features.backbone, config.features.backbone_weights
     always = {"come with Gingham": ", ".join(embedded_names())}
-    if not file and not {part.strip() for part in name.split(JOINT)} <= {*embedded_names()}:
+    if not file and not {*name.split(JOINT)} <= {*embedded_names()}:
         return {"backbone": name, "source": "timm's cache, or a download when they are first needed", **always}
     backbone = pretrained_backbone(folder, config.features)
     about = backbone.weights

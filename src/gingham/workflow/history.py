@@ -18,7 +18,7 @@ from gingham.workflow.results import Comparison, RunList, RunResult
 if TYPE_CHECKING:
     from gingham.evaluate import PredictionTable
 
-__all__ = ["compare", "runs", "show", "store"]
+__all__ = ["compare", "runs", "runs_on_the_same_test", "show", "store"]
 
 
 def store(folder: ProjectFolder) -> RunStore:
@@ -47,6 +47,13 @@ def show(folder: ProjectFolder, run: str) -> RunResult:
         If there is no such run, or it cannot be read.
     """
     return _result(folder, store(folder).get(run))
+
+
+def runs_on_the_same_test(folder: ProjectFolder, run: RunResult) -> int:
+    """Return how many other runs have met the test images of a run."""
+    met = [other.run_id for other in store(folder).list(status="finished").runs
+           if other.test_fingerprint == run.record.dataset.test_fingerprint]  # fmt: skip
+    return len(set(met) - {run.run_id})
 
 
 def compare(folder: ProjectFolder, a: str, b: str) -> Comparison:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gingham import __version__
-from gingham.config import Config
+from gingham.config import Config, dotted
 from gingham.errors import ImageError, UsageError
 from gingham.project import ProjectFolder, write_whole
 from gingham.tracking import RunRecord, masked_parameters, mirror_run
@@ -229,10 +229,10 @@ def _write_report(
         wanted_precision=config.evaluation.wanted_precision,
         # What the test contradicts comes before what the folder looks like.
         warnings=sorted(warnings, key=summary.warnings.__contains__),
-        parameters=_dotted(
+        parameters=dotted(
             masked_parameters(config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name})
         ),
-        defaults=_dotted(Config().model_dump(mode="json", exclude={"service"})),
+        defaults=dotted(Config().model_dump(mode="json", exclude={"service"})),
         versions=installed_versions(),
         seconds=steps.total_seconds(),
         fingerprints={
@@ -286,10 +286,3 @@ def _overlays(steps: Steps, table: PredictionTable, model: Path) -> dict[str, by
         explained = explainer.explain(path, square, test.predicted[row], test.probabilities[row])
         overlays[path] = explained.overlay(THUMBNAIL_SIDE)
     return overlays
-
-
-def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        flat |= _dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat

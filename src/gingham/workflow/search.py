@@ -102,10 +102,10 @@ class Search:
         self._study.enqueue_trial(_params(candidate), skip_if_exists=False)
 
     def learn(self, candidate: Candidate, accuracy: float) -> None:
-        """Let it know of a candidate that it did not propose."""
+        """Let it know of a candidate that it did not propose, if it is one that it could."""
         from optuna.trial import create_trial
 
-        if candidate not in self._told and candidate.classifier in self._space["classifiers"]:
+        if candidate not in self._told and self._holds(candidate):
             params = _params(candidate)
             space = {name: space for name, space in self._distributions().items() if name in params}
             self._study.add_trial(create_trial(params=params, distributions=space, value=accuracy))
@@ -144,6 +144,21 @@ class Search:
         self._study.tell(self._running, state=TrialState.FAIL)
         self._told[candidate] = 0.0
         self._running = None
+
+    def _holds(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate is among all that could be proposed."""
+        space, svm = self._space, candidate.classifier == "svm"
+        rates = space["learning_rates"]
+        if not svm and not (
+            candidate.epochs in space["epochs"] and rates[0] <= (candidate.learning_rate or 0) <= rates[-1]
+        ):
+            return False
+        return (
+            candidate.classifier in space["classifiers"]
+            and candidate.backbone in space["backbones" if svm else "networks"]
+            and candidate.resolution in space["resolutions"]
+            and candidate.views in space["views"]
+        )
 
     def _distributions(self) -> dict[str, BaseDistribution]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution
