@@ -92,7 +92,7 @@ def _refuse_contradicted_preset(in_file: Mapping[str, Any], file: Path) -> None:
 
 def _without_overruled_preset(config: Config) -> Config:
     """Let a configuration not bear the name of a preset of which a flag has changed a value."""
-    values = dict(flatten(config.model_dump()))
+    values = dotted(config.model_dump())
     if any(values[name] != value for name, value in PRESETS.get(config.preset, {}).items()):
         return config.model_copy(update={"preset": "none"})
     return config
