@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo demo-refine test lint bench docs clean
+.PHONY: demo demo-refine test pytest lint bench docs clean
 
 demo: .venv/.base  ## the main job on the built-in sample
 	$(BIN)/gingham sample --project demo
@@ -16,7 +16,10 @@ demo-refine: .venv/.train  ## the same with a network that is trained on the sam
 	$(BIN)/gingham run --project demo --classifier dnn
 	$(BIN)/gingham runs compare --project demo
 
-test: .venv/.dev lint  ## every check and every test that this machine can run
+test: .venv/.dev  ## every check and every test that this machine can run
+	$(MAKE) --jobs=2 lint pytest
+
+pytest: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.dev

@@ -43,6 +43,7 @@ def follow(page: Path, folder: Path) -> int:
     # Less of everything than a user would want: that a command works is what is tested.
     quick = {
         "GINGHAM_SERVICE__PORT": str(port),
+        "GINGHAM_FEATURES__RESOLUTION": "96",
         "GINGHAM_REFINEMENT__EPOCHS": "2",
         "GINGHAM_TUNING__MINUTES": "0.1",
         "GINGHAM_TUNING__BACKBONES": "efficientnet_lite0",
