@@ -178,7 +178,7 @@ def _refinement(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield (
         "\nErrors, mean of the sets: "
         + ", ".join(
-            f"{c} {e:.1%}" + ("" if c == "svm" else f" ({1 - e / means['svm']:.0%} fewer)") for c, e in means.items()
+            f"{c} {e:.1%}" + ("" if c == "svm" else f" ({1 - e / means['svm']:.1%} fewer)") for c, e in means.items()
         )
         + "."
     )
