@@ -249,7 +249,7 @@ def _equal_time(rows: list[dict[str, Any]]) -> Iterator[str]:
         each = ", ".join(f"{r['learning_rate']:g}: {r['accuracy']:.1%}" for r in tried)
         yield (
             f"| {dataset} | {minutes:g} | {_interval(best)} | {each} "
-            f"| {best['epochs']:.1f} | {_interval(o)} | {o['seconds']:.0f} s "
+            f"| {best['epochs']:.1f} | {_interval(o)} | {o['seconds']:.0f} s, seed {o.get('seed', 0)} "
             f"| {(1 - o['accuracy']) / (1 - best['accuracy']):.0%} |"
         )
 
