@@ -36,8 +36,7 @@ def quick(photos: Path) -> dict[str, Any]:
         {"name": row.name, "cv": row.accuracy, "test": tested[row.name], "milliseconds": row.milliseconds}
         for row in result.rows
     ]
-    for row in rows:
-        print(row, flush=True)
+    print(*rows, sep="\n", flush=True)
     best = next(row.name for row in result.rows if row.best)
     return {"seconds": seconds, "rows": rows, "recommended": result.recommended.name, "best": best}
 

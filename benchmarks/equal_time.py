@@ -1,10 +1,10 @@
-"""Accuracy at equal wall time on a CPU: our ``dnn`` at its defaults against timm's usual recipe for fine-tuning.
+"""Accuracy at equal wall time on a CPU: our ``dnn`` against timm's usual recipe for fine-tuning.
 
 Both start from the same ImageNet weights and train on all rows but the test rows of the official split. Where a choice
 had to be made for timm it was made in its favour: the faster of two precisions; as many updates as the minutes hold at
 the rate of a quiet machine on which two processors are twice as fast as one, start and test not counted; and, as the
 test images say, the better of two learning rates, and of the trained weights and their moving average. Ours is one
-whole run, from the folder of files to the report.
+whole run, from the folder of files to the report, at the defaults, and with one training instead of the mean of two.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gingham.features import load_backbone
 DATASETS = ("clothing", "grocery")
 MINUTES = (10, 30)
 LEARNING_RATES = (5e-4, 1e-3)
+TRAININGS = (1, 2)
 BATCH = 32
 WARM_UP = 0.1
 SEED = 0
@@ -43,7 +44,7 @@ def main(photos: Path) -> list[dict[str, Any]]:
     for root in (photos / dataset for dataset in DATASETS):
         pace = max((measure(root, bf16=bf16) for bf16 in (False, True)), key=lambda pace: pace.rate)
         rows += [theirs(root, minutes, pace, rate) for minutes in MINUTES for rate in LEARNING_RATES]
-        rows.append(ours(root))
+        rows += [ours(root, trainings) for trainings in TRAININGS]
     return rows
 
 
@@ -65,13 +66,14 @@ def measure(root: Path, *, bf16: bool) -> Pace:
     return pace
 
 
-def ours(root: Path) -> dict[str, Any]:
-    """Do one whole run at the defaults, with nothing in its caches."""
+def ours(root: Path, trainings: int) -> dict[str, Any]:
+    """Do one whole run, with nothing in its caches."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        run = Project(folder, environment={}).run(root, {"classifier": "dnn", "seed": SEED})
+        parameters = {"classifier": "dnn", "seed": SEED, "refinement.trainings": trainings}
+        run = Project(folder, environment={}).run(root, parameters)
         seconds = time.perf_counter() - began
-    return _row(root, "gingham", run.metrics.n_correct, run.metrics.n_test, seconds)
+    return _row(root, "gingham", run.metrics.n_correct, run.metrics.n_test, seconds) | {"trainings": trainings}
 
 
 def theirs(root: Path, minutes: float, pace: Pace, learning_rate: float) -> dict[str, Any]:

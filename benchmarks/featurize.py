@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,8 +58,8 @@ def main(photos: Path) -> dict[str, Any]:
         decode, infer, whole = _rounds(
             {
                 "decode": lambda: _decode(root, paths, recipe),
-                "infer": lambda engine=engine: _infer(engine, len(paths)),
-                "whole": lambda engine=engine: _whole(items, root, recipe, engine),
+                "infer": partial(_infer, engine, len(paths)),
+                "whole": partial(_whole, items, root, recipe, engine),
             },
             ROUNDS,
         ).values()

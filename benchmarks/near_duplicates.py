@@ -50,15 +50,15 @@ def realistic_hashes(n: int, base: NDArray[np.float64], rng: np.random.Generator
 
     Of the planted ones some are equal, some differ in up to twice the default radius, and some form large bursts.
     """
-    bits = np.empty((n, 16, 16), bool)
+    maps = np.empty((n, 16, 16), bool)
     for start in range(0, n, 10_000):
         size = min(10_000, n - start)
         a, b = rng.integers(len(base), size=(2, size))
         share = rng.uniform(0.5, 0.9, (size, 1, 1))
         second = np.where(rng.random((size, 1, 1)) < 0.5, base[b], base[b][:, :, ::-1])
         cells = np.round(share * base[a] + (1 - share) * second)
-        bits[start : start + size] = np.diff(cells, axis=2) > 0
-    bits = bits.reshape(n, 256)
+        maps[start : start + size] = np.diff(cells, axis=2) > 0
+    bits = maps.reshape(n, -1)
     planted = rng.permutation(n)[: n // 10]
     source = rng.integers(n, size=len(planted))
     source[: len(planted) // 10] = rng.integers(n, size=20)[rng.integers(20, size=len(planted) // 10)]

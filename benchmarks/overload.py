@@ -161,7 +161,7 @@ def _ends(model: Path, folder: Path, files: list[Path], count: int = 50) -> dict
 
             async def load(
                 service: ServiceProcess = service, live: list[bytes] = live, bodies: list[bytes] = bodies
-            ) -> list[Tally]:
+            ) -> tuple[Tally, ...]:
                 asyncio.get_running_loop().call_later(rng.uniform(0.2, 1.0), os.kill, service.pid, signal.SIGTERM)
                 return await asyncio.gather(
                     closed_loop(service.port, bodies, 16, 60),

@@ -68,7 +68,7 @@ def speed() -> dict[str, Any]:
     from gingham.executors import has_bf16
     from gingham.features import load_backbone
     from gingham.refine.acceleration import accelerate
-    from gingham.refine.classifier import Classifier, parameter_groups
+    from gingham.refine.classifier import Classifier, make_optimizer
     from gingham.refine.stages import cut_network
 
     settings = Refinement()
@@ -87,7 +87,7 @@ def speed() -> dict[str, Any]:
             cut.trained, np.zeros((10, 1280)), np.zeros(10), dropout=0, mean=(0.5,) * 3, std=(0.5,) * 3,
             freeze_norm=not whole,
         ).to(memory_format=torch.channels_last)  # fmt: skip
-        optimizer = torch.optim.AdamW(parameter_groups(model, settings), lr=1e-4, fused=True)
+        optimizer = make_optimizer(model, settings, "cpu")
         ways[name] = _step(model, optimizer, inputs, bf16=name.endswith("bf16"))
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):

@@ -128,7 +128,7 @@ def _light(root: Path, model: Path) -> dict[str, float]:
             if turn >= 0:
                 seconds["alone"] += alone
                 seconds["request"] += asked
-    figures = {}
+    figures: dict[str, float] = {}
     for name, values in seconds.items():
         values.sort()
         figures |= {f"{name}_p50": values[len(values) // 2], f"{name}_p99": values[int(0.99 * len(values))]}

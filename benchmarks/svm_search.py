@@ -98,7 +98,7 @@ def _random_crop(rgb: NDArray[np.uint8], random: np.random.Generator) -> NDArray
     return np.ascontiguousarray(rgb[top : top + side, left : left + side])
 
 
-def _grid_search(X: NDArray[np.float32], y: NDArray[np.int64], fold: NDArray[np.int64]) -> tuple[Any, float]:
+def _grid_search(X: NDArray[np.float32], y: NDArray[np.int64], fold: NDArray[np.integer]) -> tuple[Any, float]:
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
     from sklearn.svm import LinearSVC
 

@@ -174,7 +174,7 @@ class Epoch:
     Parameters
     ----------
     epoch : int
-        From 1.
+        From 1, through all trainings.
     train_loss, train_error : float
         Of the varied images, while the weights still changed: mean loss, and share of wrong answers.
     validation_loss, validation_error : float or None
@@ -187,6 +187,8 @@ class Epoch:
         Trained; what came before, and the measuring after, left out.
     seconds : float
         Of all of it.
+    training : int
+        Which of several trainings from the same start it belongs to; from 1.
     """
 
     epoch: int
@@ -198,6 +200,7 @@ class Epoch:
     learning_rate: float
     images_per_second: float
     seconds: float
+    training: int = 1
 
 
 def content_hash(data: bytes) -> str:

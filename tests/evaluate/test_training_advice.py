@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gingham.evaluate.training_advice import diagnose_training
@@ -14,6 +16,11 @@ def epochs(train: list[float], validation: list[float] | None = None) -> list[Ep
         Epoch(number, 1.0, error, None if other is None else 1.0, other, 0.5, 5e-4, 100.0, 6.0)
         for number, (error, other) in enumerate(zip(train, held_out, strict=True), 1)
     ]
+
+
+def again(curves: list[Epoch]) -> list[Epoch]:
+    """Return them as those of a second training, after a first one as long."""
+    return [replace(epoch, epoch=epoch.epoch + len(curves), training=2) for epoch in curves]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,15 @@ def epochs(train: list[float], validation: list[float] | None = None) -> list[Ep
             ["lowest after epoch 2 and has risen since: fewer epochs would do (--refinement.epochs 2)"], id="too long",
         ),
         pytest.param(epochs([0.04] * 5, [0.2, 0.05, 0.06, 0.06, 0.06]), 100, [], id="a rise that may be chance"),
+        pytest.param(
+            epochs([0.5, 0.4, 0.01]) + again(epochs([0.5, 0.4, 0.39])), 0, ["39 % at the end: raise"],
+            id="the last of two",
+        ),
+        pytest.param(
+            epochs([0.04] * 5) + again(epochs([0.04] * 5, [0.2, 0.05, 0.08, 0.12, 0.13])), 400,
+            ["lowest after epoch 7 and has risen since: fewer epochs would do (--refinement.epochs 2)"],
+            id="two that are too long",
+        ),
         pytest.param([], 0, [], id="no epoch"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import io
 import struct
 import zipfile
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -43,7 +43,7 @@ def png(pixels: RGB | Image.Image | None = None, **options: Any) -> bytes:
 # --- EXIF, ICC
 
 
-def exif(orientation: int, *, byte_order: str = "<") -> bytes:
+def exif(orientation: int, *, byte_order: Literal["<", ">"] = "<") -> bytes:
     """An EXIF block that states an orientation and nothing else."""
     mark = b"II*\0" if byte_order == "<" else b"MM\0*"
     return b"Exif\0\0" + mark + struct.pack(byte_order + "IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
@@ -218,7 +218,11 @@ def mpo() -> bytes:
 
 
 def tiff(
-    samples: RGB, *, order: str = "<", big: bool = False, extra: tuple[tuple[int, int, int, bytes], ...] = ()
+    samples: RGB,
+    *,
+    order: Literal["<", ">"] = "<",
+    big: bool = False,
+    extra: tuple[tuple[int, int, int, bytes], ...] = (),
 ) -> bytes:
     """An uncompressed TIFF of one strip: grey (H, W) or RGB (H, W, 3), of uint8, uint16 or float32.
 

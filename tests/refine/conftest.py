@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,12 +12,18 @@ import torch
 from PIL import Image
 from torch import nn
 
+from gingham.config import Refinement
 from gingham.features import Backbone, Weights
 from gingham.features.pixel_input import convert_to_onnx
 from gingham.records import InputRecipe, content_hash
-from gingham.refine import Files, ViewMaker
+from gingham.refine import Files, Parts, Refined, ViewMaker, refine
 
 CLASSES = 3
+N, TRAIN, VALIDATION = 24, 15, 18
+QUICK = {
+    "epochs": 3, "batch_size": 4, "learning_rate": 0.01, "precision": "f32", "device": "cpu", "depth": "last-2-stages",
+    "views": 2, "trainings": 1,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -91,3 +98,48 @@ class SmallBackbone(Backbone):
 @pytest.fixture
 def backbone() -> Backbone:
     return SmallBackbone()
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for converted networks, so that each is converted once."""
+    return tmp_path_factory.mktemp("converted")
+
+
+@pytest.fixture
+def train(
+    make_files: Callable[..., tuple[Files, np.ndarray]], backbone: Backbone, tmp_path: Path, converted: Path
+) -> Callable[..., Refined]:
+    """Refine a small network on small pictures."""
+
+    def call(place: str = "a", report: Any = None, said: list[str] | None = None, **settings: Any) -> Refined:
+        files, labels = make_files(N)
+        rows = np.arange(N)
+        parts = Parts(rows[:TRAIN], rows[TRAIN:VALIDATION], rows[VALIDATION:], labels, 3)
+        folder = tmp_path / place
+        return refine(
+            backbone,
+            files,
+            parts,
+            np.zeros((3, backbone.n_features)),
+            np.zeros(3),
+            Refinement(**(QUICK | settings)),
+            seed=0,
+            engine="openvino",
+            engine_precision="f32",
+            checkpoint=folder / "checkpoint.safetensors",
+            activations=folder / "activations",
+            converted=converted,
+            report=report or (lambda *_: None),
+            say=(said if said is not None else []).append,
+        )
+
+    return call
+
+
+def assert_same(a: Refined, b: Refined) -> None:
+    assert a.tensors.keys() == b.tensors.keys()
+    for name in a.tensors:
+        np.testing.assert_array_equal(a.tensors[name], b.tensors[name], err_msg=name)
+    np.testing.assert_array_equal(a.coef, b.coef)
+    np.testing.assert_array_equal(a.intercept, b.intercept)

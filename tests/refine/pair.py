@@ -27,7 +27,7 @@ from gingham.refine.ranks import Ranks, open_ranks
 N, TRAIN, VALIDATION = 24, 14, 18
 QUICK = {
     "epochs": 3, "batch_size": 5, "learning_rate": 0.01, "precision": "f32", "device": "cpu", "depth": "all",
-    "optimizer": "sgd", "ema": 0.9,
+    "optimizer": "sgd", "ema": 0.9, "trainings": 1,
 }  # fmt: skip
 forward, read = Classifier.forward, Files.read
 

@@ -43,6 +43,7 @@ SCENARIOS = {
     "every image gone": Scenario(accident="it cannot read any image"),
     "no memory": Scenario(accident="it has no memory"),
     "no number": Scenario(accident="its loss is no number"),
+    "two trainings": Scenario({"trainings": 2, "epochs": 2, "learning_rate": 1e-3}),
     "told to end": Scenario(accident="it is told to end"),
     "killed": Scenario(accident="it is killed"),
 }
@@ -81,7 +82,8 @@ def assert_close(a: Refined, b: Refined) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["shares of two and three", "adamw", "one image for two", "accumulated", "memory for one image"]
+    "name",
+    ["shares of two and three", "adamw", "one image for two", "accumulated", "memory for one image", "two trainings"],
 )
 def test_two_processes_end_with_the_weights_of_one(
     together: dict[str, Any], alone: Callable[..., Refined], name: str

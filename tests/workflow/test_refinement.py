@@ -20,7 +20,10 @@ from tests.textures import CLASSES, start_process, write_textures
 
 pytestmark = pytest.mark.train
 
-QUICK = ("--refinement.epochs", "3", "--refinement.batch_size", "8", "--refinement.precision", "f32")
+QUICK = (
+    "--refinement.epochs", "2", "--refinement.batch_size", "8", "--refinement.precision", "f32",
+    "--refinement.trainings", "2",
+)  # fmt: skip
 KILLS = 2
 """For the promise of thirty, set it to 30: that takes some minutes."""
 
@@ -47,9 +50,9 @@ def test_the_object_that_it_prints(gingham: Any, refined: Path) -> None:
     assert (found["classifier"], found["svm"], made["depth"], made["device"]) == ("dnn", None, "last-3-stages", "cpu")
     assert made["train"] + made["validation"] == found["dataset"]["train"]
     assert 0 < made["validation"] < made["train"]
-    assert [epoch["epoch"] for epoch in made["epochs"]] == [1, 2, 3]
+    assert [(epoch["training"], epoch["epoch"]) for epoch in made["epochs"]] == [(1, 1), (1, 2), (2, 3), (2, 4)]
     assert made["epochs"][-1]["test_error"] is not None
-    assert 1 <= made["kept_epoch"] <= 3
+    assert len(made["kept_epochs"]) == 2
     assert made["stopped"] == ""
     assert 0 < made["trained_parameters"] < made["parameters"]
     assert {"refine", "featurize", "train"} <= found["seconds"].keys()
@@ -205,8 +208,8 @@ def test_after_kill_9_at_any_moment_it_ends_with_the_same_weights(refined: Path,
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
-    assert json.loads(out)["refinement"]["epochs"][-1]["epoch"] == 3
-    assert not list((project / ".gingham").rglob("checkpoint.safetensors"))
+    assert json.loads(out)["refinement"]["epochs"][-1]["epoch"] == 4
+    assert not list((project / ".gingham").rglob("checkpoint*.safetensors"))
 
 
 def test_ctrl_c_makes_a_run_of_the_best_so_far_and_the_next_run_goes_on(project: Path) -> None:
@@ -214,7 +217,7 @@ def test_ctrl_c_makes_a_run_of_the_best_so_far_and_the_next_run_goes_on(project:
     process = start_process(*arguments)
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("Epoch 2 of 40"):
+        if line.startswith("Epoch 2 of 80"):
             os.kill(process.pid, signal.SIGINT)
             break
     out, err = process.communicate(timeout=120)
@@ -239,7 +242,11 @@ def test_refine_says_what_it_did(gingham: Any, refined: Path) -> None:
     done = gingham("refine", "--project", refined, *QUICK)
     assert done.status == 0
     assert "last-3-stages" in done.out
-    assert re.search(r"Kept epoch \d of 3: training error [\d.]+ %, validation error [\d.]+ %\.", done.out)
+    assert re.search(
+        r"Kept the mean of the weights after epochs \d and \d of 4: training error [\d.]+ % and [\d.]+ %, "
+        r"validation error [\d.]+ %\.",
+        done.out,
+    )
     assert "`gingham run --classifier dnn`" in done.out
 
 

@@ -133,12 +133,14 @@ def tune(result: TuneResult) -> str:
 
 
 def _epoch(made: Mapping[str, Any]) -> str:
-    kept, last = made["kept_epoch"], len(made["epochs"])
-    epoch = made["epochs"][kept - 1]
-    held_out = "" if epoch["validation_error"] is None else f", validation error {_percent(epoch['validation_error'])}"
+    kept = [epoch for epoch in made["epochs"] if epoch["epoch"] in made["kept_epochs"]]
+    after = " and ".join(str(epoch["epoch"]) for epoch in kept)
+    wrong = " and ".join(_percent(epoch["train_error"]) for epoch in kept)
+    weights = f"epoch {after}" if len(kept) == 1 else f"the mean of the weights after epochs {after}"
+    held_out = "" if made["validation_error"] is None else f", validation error {_percent(made['validation_error'])}"
     reasons = {"interrupted": ", stopped by Ctrl-C", "patience": ", stopped because it got no better"}
     ended = reasons.get(made["stopped"], "")
-    return f"Kept epoch {kept} of {last}{ended}: training error {_percent(epoch['train_error'])}{held_out}."
+    return f"Kept {weights} of {made['epochs'][-1]['epoch']}{ended}: training error {wrong}{held_out}."
 
 
 def train(result: TrainResult) -> str:

@@ -150,6 +150,9 @@ class Refinement(_Table):
         json_schema_extra={"allowed": "auto | head | last-N-stages, such as last-3-stages | all"},
     )
     epochs: int = Field(16, ge=1, le=10_000, description="Times that every training image is seen (the sample: 45)")
+    trainings: int = Field(
+        2, ge=1, le=100, description="Trainings from the same start whose weights are averaged; each is of `epochs`"
+    )
     batch_size: int = Field(16, ge=1, le=4096, description="Images in one step; fewer need less memory")
     accumulate: int = Field(1, ge=1, le=1024, description="Batches whose gradients are added up before a step")
     max_images_per_epoch: int = Field(

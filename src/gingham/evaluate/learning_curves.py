@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gingham.evaluate.axes import POINTS, SIZE, percent_axis, style_axes
@@ -25,6 +27,8 @@ _CURVES: tuple[tuple[str, Callable[[Epoch], float | None], str], ...] = (
 def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figure:
     """Draw the errors by epoch, and below them the learning rate and the images trained a second.
 
+    Lines end where a training does, and a fine one stands between two trainings.
+
     Parameters
     ----------
     epochs : sequence of Epoch
@@ -36,20 +40,19 @@ def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figur
 
     figure = NewFigure(figsize=SIZE, layout="constrained", facecolor=theme.paper)
     errors, rates, speeds = figure.subplots(3, 1, sharex=True, height_ratios=(5, 1, 1))
-    numbers = [epoch.epoch for epoch in epochs]
     mark = "o" if len(epochs) <= 30 else ""
     plain: dict[str, Any] = {"color": theme.muted, "linewidth": 1.4, "marker": mark, "markersize": 3}
     for (name, value, line), colour in zip(_CURVES, theme.series, strict=False):
-        points = [(epoch.epoch, found) for epoch in epochs if (found := value(epoch)) is not None]
-        if points:
+        there = [epoch for epoch in epochs if value(epoch) is not None]
+        if there:
             errors.plot(
-                *zip(*points, strict=True),
+                *_line(there, value),
                 color=colour,
                 linestyle=line,
                 linewidth=1.6,
                 marker=mark,
                 markersize=3.5,
-                label=f"{name}  {percent(points[-1][1], 1)}",
+                label=f"{name}  {percent(value(there[-1]) or 0.0, 1)}",
                 clip_on=False,
             )
     errors.set_ylim(bottom=0)
@@ -67,18 +70,33 @@ def draw_learning_curves(epochs: Sequence[Epoch], theme: Theme = LIGHT) -> Figur
         handlelength=1.4,
         borderaxespad=0,
     )
-    rates.plot(numbers, [epoch.learning_rate for epoch in epochs], **plain)
+    rates.plot(*_line(epochs, lambda epoch: epoch.learning_rate), **plain)
     rates.set_ylabel("Rate")
-    speeds.plot(numbers, [epoch.images_per_second for epoch in epochs], **plain)
+    speeds.plot(*_line(epochs, lambda epoch: epoch.images_per_second), **plain)
     speeds.set_ylabel("Images/s")
     speeds.set_xlabel("Epoch")
-    speeds.set_xlim(0.5, len(epochs) + 0.5)
+    speeds.set_xlim(0.5, epochs[-1].epoch + 0.5)
     speeds.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (errors, rates, speeds):
         style_axes(axes, theme)
+        for between in _between(epochs):
+            axes.axvline(between, color=theme.line, linewidth=1.2)
     for axes in (rates, speeds):
         axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
         axes.yaxis.set_major_locator(MaxNLocator(2))
     rates.yaxis.set_major_formatter(lambda rate, _: f"{rate:.1g}")
     figure.align_ylabels()
     return figure
+
+
+def _between(epochs: Sequence[Epoch]) -> list[float]:
+    """Return where one training ends and the next begins."""
+    return [later.epoch - 0.5 for one, later in pairwise(epochs) if one.training != later.training]
+
+
+def _line(epochs: Sequence[Epoch], value: Callable[[Epoch], float | None]) -> tuple[list[float], list[float | None]]:
+    """Return the points of a line that is broken between trainings."""
+    points: list[tuple[float, float | None]] = [(epoch.epoch, value(epoch)) for epoch in epochs]
+    points += [(between, math.nan) for between in _between(epochs)]
+    across, up = zip(*sorted(points, key=lambda point: point[0]), strict=True)
+    return list(across), list(up)

@@ -131,12 +131,18 @@ def _drawings(data: ReportData) -> dict[str, Drawing]:
 def _training(data: ReportData) -> str:
     """Say what the curves of a training say."""
     held_out = any(epoch.validation_error is not None for epoch in data.epochs)
+    trainings = data.epochs[-1].training
+    averaged = ""
+    if len(data.kept_epochs) > 1:
+        averaged = f"The model is the mean of the weights of {len(data.kept_epochs)} trainings from the same start. "
+    elif trainings > 1:
+        averaged = f"Of {trainings} trainings from the same start only one was kept. "
     kept = (
         "The validation images are training images that only chose the epoch; the test images chose nothing. "
         if held_out
         else ""
     )
-    return kept + " ".join([*data.training_advice, "Training errors are of varied views, while it learned."])
+    return averaged + kept + " ".join([*data.training_advice, "Training errors are of varied views, while it learned."])
 
 
 def _next_commands(data: ReportData) -> list[tuple[str, str]]:

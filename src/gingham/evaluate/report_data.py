@@ -44,6 +44,8 @@ class ReportData:
         Training images that the network was not trained on: they only chose the epoch and calibrated.
     epochs : sequence of Epoch
         Of the network's refinement; empty where it was not trained.
+    kept_epochs : sequence of int
+        After which the weights were taken; those of several trainings were averaged.
     training_advice : sequence of str
         What their curves say.
     thumbnails : mapping of str to bytes
@@ -87,6 +89,7 @@ class ReportData:
     c: float | None = None
     validation: int = 0
     epochs: Sequence[Epoch] = ()
+    kept_epochs: Sequence[int] = ()
     training_advice: Sequence[str] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     overlays: Mapping[str, bytes] = field(default_factory=dict)

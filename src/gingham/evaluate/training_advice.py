@@ -21,6 +21,7 @@ def diagnose_training(epochs: Sequence[Epoch], n_validation: int) -> tuple[str, 
     Parameters
     ----------
     epochs : sequence of Epoch
+        Of several trainings the last one counts.
     n_validation : int
         Images behind each validation error: of few, a difference may be chance, and is then not told.
 
@@ -38,6 +39,7 @@ def diagnose_training(epochs: Sequence[Epoch], n_validation: int) -> tuple[str, 
     if not epochs:
         return ()
     last = epochs[-1]
+    epochs = [epoch for epoch in epochs if epoch.training == last.training]
     found = []
     if last.train_error > _HIGH_ERROR:
         falling = len(epochs) > 1 and last.train_error < 0.8 * epochs[len(epochs) // 2].train_error
@@ -63,6 +65,6 @@ def diagnose_training(epochs: Sequence[Epoch], n_validation: int) -> tuple[str, 
         if best < len(errors) - 2 and least > errors[best]:
             found.append(
                 f"Validation error was lowest after epoch {epochs[best].epoch} and has risen since: "
-                f"fewer epochs would do (--refinement.epochs {epochs[best].epoch})."
+                f"fewer epochs would do (--refinement.epochs {best + 1})."
             )
     return tuple(found)

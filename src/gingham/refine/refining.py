@@ -19,6 +19,7 @@ from gingham.executors import has_bf16
 from gingham.features import Backbone, Engine, feature_key, open_engine
 from gingham.features.cache import key_digest
 from gingham.refine.acceleration import accelerate
+from gingham.refine.averaging import Trained, train_and_average
 from gingham.refine.batches import Parts
 from gingham.refine.classifier import Classifier
 from gingham.refine.prefix import PrefixBackbone
@@ -27,6 +28,7 @@ from gingham.refine.result import Refined
 from gingham.refine.sources import ActivationSource, Files, PixelSource, Source
 from gingham.refine.stages import Cut, cut_network
 from gingham.refine.training import Training
+from gingham.refine.turns import Turn
 
 __all__ = ["help_to_refine", "refine"]
 
@@ -114,19 +116,19 @@ def refine(
     )
     with ranks.busy():
         ranks.tell(work)
-        network, depth, training = _train(work, ranks, report, say)
-    model = training.model
-    last = model.last
+        network, model, depth, trained = _train(work, ranks, report, say)
+    last, machine = model.last, _machine(settings, ranks)
     return Refined(
         tensors={name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()},
         coef=last.weight.detach().cpu().double().numpy(),
         intercept=last.bias.detach().cpu().double().numpy(),
-        epochs=training.progress.epochs,
-        kept_epoch=training.kept_epoch,
-        stopped=training.stopped,
+        epochs=trained.epochs,
+        kept_epochs=trained.kept_epochs,
+        validation_error=trained.validation_error,
+        stopped=trained.stopped,
         depth=depth,
-        device=training.device,
-        precision=training.precision,
+        device=machine[0],
+        precision=machine[1],
         trained_parameters=sum(parameter.numel() for parameter in model.parameters()),
         parameters=sum(parameter.numel() for parameter in network.parameters()) + coef.size + intercept.size,
     )
@@ -167,8 +169,10 @@ class _Work:
     converted: Path | None
 
 
-def _train(work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]) -> tuple[nn.Module, str, Training]:
-    """Train a network; return it, what of it was trained, and the training."""
+def _train(
+    work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]
+) -> tuple[nn.Module, Classifier, str, Trained]:
+    """Train a network; return it, its trained part with the last layer, what that is, and how it went."""
     settings, backbone = work.settings, work.backbone
     resolution = work.files.maker.recipe.resolution
     with ranks.same_fate():
@@ -193,9 +197,10 @@ def _train(work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]
     model = model.to(memory_format=torch.channels_last)
     if _compiles(settings, device, len(work.parts.train) * settings.epochs):
         model.trained.compile()
-    try:
+
+    def make(turn: Turn, file: Path) -> Training:
         with ranks.same_fate():
-            training = Training(
+            return Training(
                 model,
                 source,
                 work.parts,
@@ -203,16 +208,18 @@ def _train(work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]
                 seed=work.seed,
                 device=device,
                 precision=precision,
-                file=work.checkpoint,
+                file=file,
+                turn=turn,
                 ranks=ranks,
                 report=report,
                 say=say,
             )
-        say(training.estimate())
-        training.run()
+
+    try:
+        trained = train_and_average(model, make, settings, work.checkpoint, say)
     finally:
         source.close()
-    return network, cut.depth, training
+    return network, model, cut.depth, trained
 
 
 def _refuse_norms(cut: Cut, settings: Refinement, ranks: Ranks) -> None:

@@ -26,8 +26,11 @@ class Refined:
     intercept : float64 array of shape (n_classes,)
         The last layer: scores are ``features @ coef.T + intercept``.
     epochs : tuple of Epoch
-    kept_epoch : int
-        Whose weights these are.
+        Of all trainings, one after the other.
+    kept_epochs : tuple of int
+        After which the weights were taken; those of several trainings are averaged.
+    validation_error : float or None
+        Share of the validation images that the network classifies wrongly; None where there are none.
     stopped : {"", "patience", "interrupted"}
         Why it ended before its last epoch.
     depth : str
@@ -41,7 +44,8 @@ class Refined:
     coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
     epochs: tuple[Epoch, ...]
-    kept_epoch: int
+    kept_epochs: tuple[int, ...]
+    validation_error: float | None
     stopped: str
     depth: str
     device: str

@@ -24,9 +24,10 @@ from gingham.refine.interruption import Interruption
 from gingham.refine.ranks import Ranks
 from gingham.refine.schedule import rate_at
 from gingham.refine.sources import Source
+from gingham.refine.turns import Turn
 from gingham.refine.wording import epoch_in_words, time_in_words
 
-__all__ = ["Training"]
+__all__ = ["Training", "beyond_chance"]
 
 Rows = NDArray[np.intp]
 
@@ -42,7 +43,7 @@ class _NotedError(Exception):
 
 
 class Training:
-    """One refinement.
+    """One training of a network.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class Training:
     precision : {"bf16", "f16", "f32"}
     file : Path
         The checkpoint.
+    turn : Turn
+        Which of several trainings it is.
     ranks : Ranks
         The processes that train together: each runs this, with its share of every batch.
     report : callable of (name, done, total)
@@ -66,6 +69,8 @@ class Training:
     Attributes
     ----------
     stopped : {"", "patience", "interrupted"}
+    kept_epoch : int
+        Whose weights the model has in the end; 0: it was stopped before its first epoch was done.
     """
 
     def __init__(
@@ -79,13 +84,14 @@ class Training:
         device: str,
         precision: str,
         file: Path,
+        turn: Turn,
         ranks: Ranks,
         report: Callable[[str, int, int], None],
         say: Callable[[str], None],
     ) -> None:
         self.model, self.source, self.parts, self.settings = model, source, parts, settings
-        self.seed, self.device, self.precision, self.file = seed, device, precision, file
-        self.ranks, self.report, self.say = ranks, report, say
+        self.seed, self.device, self.precision, self.file = turn.seed(seed), device, precision, file
+        self.turn, self.ranks, self.report, self.say = turn, ranks, report, say
         self.stopped = ""
         self.kept_epoch = 0
         self.interruption = Interruption()
@@ -117,7 +123,7 @@ class Training:
         UnavailableError
             If the memory does not suffice for one image.
         KeyboardInterrupt
-            If it is to end before anything was learned, or by SIGTERM; the checkpoint is written.
+            If it is to end before anything was learned in any training, or by SIGTERM; the checkpoint is written.
         """
         self._resume()
         settings = self.settings
@@ -131,10 +137,12 @@ class Training:
                     self._epoch(interruption)
                 if interruption.shared(self.ranks):
                     self._save()
-                    if not interruption.by_ctrl_c or not self.progress.epochs:
+                    if not interruption.by_ctrl_c or not (self.progress.epochs or self.turn.number):
                         raise KeyboardInterrupt
                     self.stopped = "interrupted"
-        self._keep_the_right_epoch()
+        if self.progress.epochs:
+            self._keep_the_right_epoch()
+        self.ranks.copy_first(list(self.model.state_dict().values()))
 
     def _resume(self) -> None:
         if self.ranks.rank == 0:
@@ -153,8 +161,13 @@ class Training:
                 tensor.copy_(tensors[name])
         self.best = [tensors[f"best.{i}"] for i in range(len(self.parameters)) if f"best.{i}" in tensors]
         self.progress = progress
-        if progress.step or progress.epoch:
-            self.say(f"Going on in epoch {progress.epoch + 1} of {self.settings.epochs}.")
+        if (progress.step or progress.epoch) and progress.epoch < self.settings.epochs:
+            self.say(f"Going on in epoch {self.turn.before + progress.epoch + 1} of {self._epochs}.")
+
+    @property
+    def _epochs(self) -> int:
+        """Of all trainings."""
+        return self.turn.trainings * self.settings.epochs
 
     def _state(self) -> dict[str, Tensor]:
         """Return every tensor that changes, by name; to be read and written in place."""
@@ -173,7 +186,7 @@ class Training:
     def _epoch(self, interruption: Interruption) -> None:
         progress, settings = self.progress, self.settings
         began = time.perf_counter()
-        view = progress.epoch % settings.views if settings.augment != "none" else 0
+        view = self.turn.view(progress.epoch, settings.views) if settings.augment != "none" else 0
         self._prepare(view)
         order = epoch_rows(self.parts.train, self.parts.labels, settings, self.seed, progress.epoch)
         started = saved = time.perf_counter()
@@ -183,7 +196,8 @@ class Training:
                 continue
             progress.images += self._step(inputs, rows)
             progress.step += 1
-            self.report("refine", progress.epoch * self.steps + progress.step, settings.epochs * self.steps)
+            done = (self.turn.before + progress.epoch) * self.steps + progress.step
+            self.report("refine", done, self._epochs * self.steps)
             if interruption.shared(self.ranks):
                 progress.seconds += time.perf_counter() - started
                 return
@@ -230,8 +244,8 @@ class Training:
         for _ in range(done, steps if self.ranks.size > 1 else 0):
             yield torch.empty(0, device=self.device), mine[:0]
 
-    def estimate(self) -> str:
-        """Say how long it will take, by trying; nothing is changed by it.
+    def estimate(self, left: int) -> str:
+        """Say how long so many epochs will take, by trying; nothing is changed by it.
 
         Raises
         ------
@@ -254,7 +268,6 @@ class Training:
             self.optimizer.zero_grad(set_to_none=True)
             with torch.no_grad():
                 torch._foreach_copy_(list(self.model.buffers()), buffers)
-            left = self.settings.epochs - (read_checkpoint(self.file) or (Progress(), {}))[0].epoch
             views = 0 if each_view < 1 else max(0, min(self.settings.views, left) - 1)
             seconds = left * self.steps * self.size / rate * (1 + _TESTING_SHARE / 2) + views * each_view
             total = self.steps * self.size
@@ -288,8 +301,8 @@ class Training:
             if self.ranks.rank == 0:
                 self.file.unlink(missing_ok=True)
             raise ConfigError(
-                f"The loss is no number any more, in epoch {progress.epoch + 1} at a learning rate of "
-                f"{rate:.2g}: it is too high for this network. "
+                f"The loss is no number any more, in epoch {self.turn.before + progress.epoch + 1} "
+                f"at a learning rate of {rate:.2g}: it is too high for this network. "
                 f"Type: --refinement.learning_rate {settings.learning_rate / 10:g}"
             )
         progress.loss += loss * images
@@ -366,7 +379,8 @@ class Training:
                 tested = self._measure(parts.test)
         images = progress.images
         epoch = Epoch(
-            epoch=number,
+            epoch=self.turn.before + number,
+            training=self.turn.number + 1,
             train_loss=progress.loss / images,
             train_error=progress.wrong / images,
             validation_loss=validation[0] if validation else None,
@@ -381,15 +395,20 @@ class Training:
             self.best = [value.clone() for value in self.average.values]
         self.progress = Progress(epoch=number, epochs=(*progress.epochs, epoch))
         self._save()
-        self.say(epoch_in_words(epoch, settings.epochs))
+        self.say(epoch_in_words(epoch, self._epochs))
+
+    def error(self) -> float:
+        """Return the model's share of wrong answers among the images that validate; without any, among the trained."""
+        validation = self.parts.validation
+        return self._measure(validation)[1] if len(validation) else self._measure(self.parts.train, view=0)[1]
 
     @torch.inference_mode()
-    def _measure(self, rows: Rows) -> tuple[float, float]:
-        """Return mean loss and share of wrong answers of some images as they are tested."""
-        self._prepare(None)
+    def _measure(self, rows: Rows, view: int | None = None) -> tuple[float, float]:
+        """Return mean loss and share of wrong answers of some images; by default as they are tested."""
+        self._prepare(view)
         self.model.eval()
         loss, wrong, seen = 0.0, 0.0, 0.0
-        for inputs, part in self.source.batches(None, rows[self.ranks.share(len(rows))], _TEST_BATCH):
+        for inputs, part in self.source.batches(view, rows[self.ranks.share(len(rows))], _TEST_BATCH):
             labels = self.labels[part]
             with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
                 scores = self.model(self._on_device(inputs))
@@ -408,18 +427,26 @@ class Training:
         """Keep the last epoch's average, unless an earlier epoch was better by more than chance explains."""
         epochs = self.progress.epochs
         self.kept_epoch = epochs[-1].epoch
-        values = self.average.values if self.stopped != "interrupted" or not self.best else self.best
+        values = self.average.values
         last = epochs[-1].validation_error
-        if last is not None:
+        if last is not None and self.best:
             errors = [epoch.validation_error for epoch in epochs if epoch.validation_error is not None]
-            chance = _DEVIATIONS * math.sqrt(last * (1 - last) / len(self.parts.validation))
             lowest = min(errors)
-            if self.best and (self.stopped == "interrupted" or last - lowest > chance):
+            if self.stopped == "interrupted" or beyond_chance(last, lowest, len(self.parts.validation)):
                 values = self.best
                 self.kept_epoch = max(e.epoch for e in epochs if e.validation_error == lowest)
         with torch.no_grad():
             torch._foreach_copy_([parameter.detach() for parameter in self.parameters], values)
         self.model.eval()
+
+
+def beyond_chance(error: float, lowest: float, images: int) -> bool:
+    """Tell whether an error is further above another one, of the same images, than chance explains.
+
+    >>> beyond_chance(0.06, 0.04, 100), beyond_chance(0.12, 0.04, 100)
+    (False, True)
+    """
+    return error - lowest > _DEVIATIONS * math.sqrt(error * (1 - error) / images)
 
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}

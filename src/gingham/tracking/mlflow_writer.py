@@ -59,7 +59,7 @@ def metrics(record: RunRecord) -> dict[str, float]:
         "dataset": {name: getattr(record.dataset, name) for name in ("images", "train", "test")},
     }
     if record.refinement:
-        single = {"kept_epoch", "held_out_accuracy", "threshold", "coverage", "train", "validation"}
+        single = {"validation_error", "held_out_accuracy", "threshold", "coverage", "train", "validation"}
         blocks["refinement"] = record.refinement.model_dump(include=single)
     numbers = ((name, value) for name, value in _leaves(blocks) if isinstance(value, int | float))
     return _keyed((name, float(value)) for name, value in numbers if not isinstance(value, bool))
@@ -70,7 +70,7 @@ def curves(record: RunRecord) -> list[tuple[str, float, int]]:
     return [
         (f"refinement.{name}", float(value), epoch.epoch)
         for epoch in (record.refinement.epochs if record.refinement else ())
-        for name, value in epoch.model_dump(exclude={"epoch"}).items()
+        for name, value in epoch.model_dump(exclude={"epoch", "training"}).items()
         if value is not None
     ]
 

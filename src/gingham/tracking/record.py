@@ -128,6 +128,7 @@ class EpochBlock(_Block):
     learning_rate: float
     images_per_second: float
     seconds: float
+    training: int = Field(1, ge=1)
 
 
 class RefinementBlock(_Block):
@@ -143,8 +144,10 @@ class RefinementBlock(_Block):
     trained_parameters, parameters : int
         Numbers that were trained, of all.
     epochs : tuple of EpochBlock
-    kept_epoch : int
-        Whose weights were kept.
+    kept_epochs : tuple of int
+        After which the weights were taken; those of several trainings are averaged.
+    validation_error : float or None
+        Share of the validation images that the network classifies wrongly, as it was trained.
     stopped : {"", "patience", "interrupted"}
         Why it ended early.
     held_out_accuracy, threshold, coverage : float or None
@@ -163,7 +166,8 @@ class RefinementBlock(_Block):
     trained_parameters: int = Field(ge=0)
     parameters: int = Field(ge=0)
     epochs: tuple[EpochBlock, ...]
-    kept_epoch: int = Field(ge=1)
+    kept_epochs: tuple[int, ...] = ()
+    validation_error: float | None = None
     stopped: str = ""
     held_out_accuracy: float | None = None
     threshold: float | None = None

@@ -45,7 +45,8 @@ class RefinedNetwork:
     validation : frozenset of str
         Contents of the training images that only chose and calibrated.
     about : dict
-        As recorded: ``depth``, ``device``, ``precision``, ``epochs`` (one object each), ``kept_epoch``, ``stopped``,
+        As recorded: ``depth``, ``device``, ``precision``, ``epochs`` (one object each), ``kept_epochs``,
+        ``validation_error``, ``stopped``,
         ``trained_parameters``, ``parameters``.
     key : str
         Digest of all that it depends on.
@@ -106,14 +107,15 @@ def refined_network(steps: Steps, fold: int = 0, look_at_test: bool = True) -> R
             )
             made = _make(steps, parts, start, folder)
             if made.stopped == "interrupted":  # the checkpoint stays, to go on from
-                key = f"{key}-{made.kept_epoch}"
+                key = f"{key}-{made.kept_epochs[-1]}"
                 folder = steps.folder.refined / key
             _write(folder, made, validation)
             found = _read(folder, key, validation)
         if found is None:
             raise UnavailableError(f"{folder} cannot be read back. Run the same command again.")
         if made.stopped != "interrupted":
-            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+            for file in folder.glob("checkpoint*.safetensors"):
+                file.unlink()
     return found
 
 

@@ -120,7 +120,7 @@ def _of_what_was_made(steps: Steps, fingerprints: Mapping[str, str]) -> dict[str
     """Return the fingerprints of a run; a refinement that was stopped by hand is not what was asked for."""
     if steps.config.classifier == "svm" or steps.refined.about["stopped"] != "interrupted":
         return dict(fingerprints)
-    return {**fingerprints, "parameters": f"{fingerprints['parameters']}-{steps.refined.about['kept_epoch']}"}
+    return {**fingerprints, "parameters": f"{fingerprints['parameters']}-{steps.refined.about['kept_epochs'][-1]}"}
 
 
 RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "split", "skipped",
@@ -214,6 +214,7 @@ def _write_report(
         predictions=table,
         validation=0 if config.classifier == "svm" else len(steps.refined.validation),
         epochs=() if config.classifier == "svm" else epochs_of(steps),
+        kept_epochs=() if config.classifier == "svm" else steps.refined.about["kept_epochs"],
         training_advice=() if config.classifier == "svm" else refinement_block(steps)["diagnosis"],
         cv_accuracy=steps.head.cv_accuracy,
         c=steps.head.c,
