@@ -44,7 +44,7 @@ def follow(page: Path, folder: Path) -> int:
     quick = {
         "GINGHAM_SERVICE__PORT": str(port),
         "GINGHAM_FEATURES__RESOLUTION": "96",
-        "GINGHAM_REFINEMENT__EPOCHS": "2",
+        "GINGHAM_REFINEMENT__EPOCHS": "1",
         "GINGHAM_TUNING__MINUTES": "0.1",
         "GINGHAM_TUNING__BACKBONES": "efficientnet_lite0",
         "GINGHAM_TUNING__RESOLUTIONS": "96,128",

@@ -137,6 +137,7 @@ def test_the_shares_are_the_batches(images: int, size: int, processes: int) -> N
 REFINE = (
     "refine", "--refinement.epochs", "3", "--refinement.batch_size", "8", "--refinement.precision", "f32",
     "--refinement.optimizer", "sgd", "--refinement.learning_rate", "0.002", "--refinement.views", "1",
+    "--refinement.trainings", "1",
 )  # fmt: skip
 ONE_AFTER_THE_OTHER = """
 import json, os, sys

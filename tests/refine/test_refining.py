@@ -47,9 +47,9 @@ def test_the_network_that_comes_with_gingham(
     before = lite.torch_module(96).state_dict()
     made = refine(
         lite, files, Parts(rows[:TRAIN], rows[TRAIN:VALIDATION], rows[VALIDATION:], labels, 3), np.zeros((3, 1280)),
-        np.zeros(3), Refinement(epochs=10, batch_size=4, ema=0.9), seed=0, engine="openvino", engine_precision="auto",
-        checkpoint=tmp_path / "c", activations=tmp_path / "a", converted=None, report=lambda *_: None,
-        say=lambda _: None,
+        np.zeros(3), Refinement(epochs=10, trainings=1, batch_size=4, ema=0.9), seed=0, engine="openvino",
+        engine_precision="auto", checkpoint=tmp_path / "c", activations=tmp_path / "a", converted=None,
+        report=lambda *_: None, say=lambda _: None,
     )  # fmt: skip
     assert made.epochs[-1].test_error <= 1 / 3
     assert made.depth == "last-3-stages"

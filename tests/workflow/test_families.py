@@ -35,7 +35,8 @@ def test_the_whole_way(gingham: Any, project: Path, name: str) -> None:
         save_file(timm.create_model(name, num_classes=0, **size).state_dict(), weights)
         arguments = (
             "--features.backbone", name, "--features.backbone_weights", weights, "--features.resolution", side,
-            "--refinement.epochs", 1, "--refinement.depth", depth, "--refinement.start", "random",
+            "--refinement.epochs", 1, "--refinement.trainings", 1, "--refinement.depth", depth,
+            "--refinement.start", "random",
             "--evaluation.bootstrap", 100, "--classifier", "dnn",
         )  # fmt: skip
         done = gingham("run", "--project", project, "--json", *arguments)

@@ -34,6 +34,7 @@ SEARCH = ONE | {  # two times two candidates, so that it ends before the time is
     "tuning.folds": 1,
     "tuning.learning_rates": [5e-4],
     "refinement.epochs": 1,
+    "refinement.trainings": 1,
     "refinement.views": 1,
     "refinement.batch_size": 8,
     "refinement.precision": "f32",
