@@ -131,7 +131,7 @@ def _drawings(data: ReportData) -> dict[str, Drawing]:
 def _training(data: ReportData) -> str:
     """Say what the curves of a training say."""
     held_out = any(epoch.validation_error is not None for epoch in data.epochs)
-    trainings = data.epochs[-1].training
+    trainings = len({epoch.training for epoch in data.epochs})
     averaged = ""
     if len(data.kept_epochs) > 1:
         averaged = f"The model is the mean of the weights of {len(data.kept_epochs)} trainings from the same start. "
