@@ -62,6 +62,7 @@ def test_the_report_shows_how_it_learned(gingham: Any, refined: Path) -> None:
     run = Project(refined, environment={}).show()
     page = run.report.read_text("utf-8")
     assert "How the network learned" in page
+    assert "The model is the mean of the weights of 2 trainings from the same start." in page
     assert "Choosing C" not in page
     shown = gingham("runs", "show", "--project", refined).out
     held_back = f"({run.record.refinement.validation} of them only to choose and calibrate)"  # type: ignore[union-attr]
