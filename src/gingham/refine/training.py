@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gingham.config import Refinement
-from gingham.errors import ConfigError, DataError, UnavailableError
+from gingham.errors import ConfigError, DataError
 from gingham.records import Epoch
 from gingham.refine.batches import Parts, blend, class_weights, epoch_rows, share_of_batches
 from gingham.refine.checkpoint import Progress, read_checkpoint, write_checkpoint
 from gingham.refine.classifier import Average, Classifier, make_optimizer
+from gingham.refine.gradients import Gradients
 from gingham.refine.interruption import Interruption
 from gingham.refine.ranks import Ranks
 from gingham.refine.schedule import rate_at
@@ -90,7 +91,7 @@ class Training:
         say: Callable[[str], None],
     ) -> None:
         self.model, self.source, self.parts, self.settings = model, source, parts, settings
-        self.seed, self.device, self.precision, self.file = turn.seed(seed), device, precision, file
+        self.seed, self.device, self.file = turn.seed(seed), device, file
         self.turn, self.ranks, self.report, self.say = turn, ranks, report, say
         self.stopped = ""
         self.kept_epoch = 0
@@ -100,10 +101,16 @@ class Training:
         self.average = Average(self.parameters, settings.ema)
         self.progress = Progress()
         self.best: list[Tensor] = []
-        self.scaler = torch.amp.GradScaler(device, enabled=precision == "f16")
-        self.chunk = settings.batch_size
         weights = class_weights(parts.labels[parts.train], parts.n_classes) if settings.balance == "weights" else None
-        self.weights = None if weights is None else torch.from_numpy(weights).to(device)
+        self.gradients = Gradients(
+            model,
+            settings,
+            None if weights is None else torch.from_numpy(weights).to(device),
+            device=device,
+            precision=precision,
+            ranks=ranks,
+            say=say,
+        )
         self.labels = torch.from_numpy(parts.labels).to(device)
         n = len(epoch_rows(parts.train, parts.labels, settings, seed, 0))
         self.size = settings.batch_size * settings.accumulate
@@ -259,13 +266,13 @@ class Training:
         for inputs, rows in self._batches(0, self.parts.train[: self.size]):
             self.model.train()
             labels = self.labels[rows]
-            _, _, images = self._summed_gradients(inputs, labels, labels, 1.0)  # the first one also sets things up
+            _, _, images = self.gradients.compute(inputs, labels, labels, 1.0)  # the first one also sets things up
             if not images:
                 break
             began = time.perf_counter()
-            self._summed_gradients(inputs, labels, labels, 1.0)
+            self.gradients.compute(inputs, labels, labels, 1.0)
             rate = images / (time.perf_counter() - began)
-            self.optimizer.zero_grad(set_to_none=True)
+            self.gradients.clear()
             with torch.no_grad():
                 torch._foreach_copy_(list(self.model.buffers()), buffers)
             views = 0 if each_view < 1 else max(0, min(self.settings.views, left) - 1)
@@ -294,7 +301,7 @@ class Training:
         labels = self.labels[rows]
         others = labels[torch.from_numpy(partner).to(labels.device)]
         rate = rate_at(settings, done / (settings.epochs * self.steps))
-        loss, wrong, images = self._summed_gradients(blended, labels, others, share)
+        loss, wrong, images = self.gradients.compute(blended, labels, others, share)
         if not images:
             return 0
         if not math.isfinite(loss):
@@ -309,62 +316,9 @@ class Training:
         progress.wrong += wrong
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.gradients.step(self.optimizer)
         self.average.update(done + 1)
         return images
-
-    def _summed_gradients(self, inputs: Tensor, labels: Tensor, others: Tensor, share: float) -> tuple[float, int, int]:
-        """Add up the gradients of a step over the processes; return its mean loss, wrong answers and images."""
-        images = int(self.ranks.sum(len(inputs))[0])
-        with self.ranks.same_fate():
-            own = self._gradients(inputs, labels, others, share, images)
-        loss, wrong = self.ranks.sum(*own)
-        self.ranks.sum_gradients(self.parameters)
-        return loss, int(wrong), images
-
-    def _gradients(
-        self, inputs: Tensor, labels: Tensor, others: Tensor, share: float, images: int
-    ) -> tuple[float, int]:
-        """Add up the gradients of this process's share of ``images``, in chunks that the memory holds.
-
-        Returns
-        -------
-        loss : float
-            Its part of the mean.
-        wrong : int
-        """
-        while True:
-            self.optimizer.zero_grad(set_to_none=True)
-            try:
-                loss, wrong = 0.0, 0
-                for start in range(0, len(inputs), self.chunk):
-                    part = slice(start, start + self.chunk)
-                    with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
-                        scores = self.model(inputs[part])
-                    losses = share * self._loss(scores, labels[part])
-                    if share < 1:
-                        losses = losses + (1 - share) * self._loss(scores, others[part])
-                    mean = losses.sum() / images
-                    self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
-                    loss += float(mean.detach())
-                    wrong += int((scores.argmax(1) != labels[part]).sum())
-                return loss, wrong
-            except torch.OutOfMemoryError:
-                if self.chunk == 1:
-                    raise UnavailableError(
-                        "The memory does not suffice to train this network on one image of this resolution. "
-                        "Reduce features.resolution or refinement.batch_size, or train less of it: "
-                        "--refinement.depth last-1-stage"
-                    ) from None
-                self.chunk = (self.chunk + 1) // 2
-                self.say(f"Out of memory: each batch is now computed in parts of {self.chunk}, to the same result.")
-                if self.device == "cuda":
-                    torch.cuda.empty_cache()
-
-    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        smoothing = self.settings.label_smoothing
-        return F.cross_entropy(scores, labels, self.weights, reduction="none", label_smoothing=smoothing)
 
     def _end_of_epoch(self, began: float) -> None:
         progress, settings, parts = self.progress, self.settings, self.parts
@@ -410,7 +364,7 @@ class Training:
         loss, wrong, seen = 0.0, 0.0, 0.0
         for inputs, part in self.source.batches(view, rows[self.ranks.share(len(rows))], _TEST_BATCH):
             labels = self.labels[part]
-            with torch.autocast(self.device, _DTYPES[self.precision], enabled=self.precision != "f32"):
+            with self.gradients.autocast():
                 scores = self.model(self._on_device(inputs))
             loss += float(F.cross_entropy(scores, labels, reduction="sum"))
             wrong += int((scores.argmax(1) != labels).sum())
@@ -447,6 +401,3 @@ def beyond_chance(error: float, lowest: float, images: int) -> bool:
     (False, True)
     """
     return error - lowest > _DEVIATIONS * math.sqrt(error * (1 - error) / images)
-
-
-_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
