@@ -20,7 +20,7 @@ test: .venv/.dev  ## every check and every test that this machine can run
 	$(MAKE) --jobs=2 lint pytest
 
 pytest: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
