@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def ways(scores: Callable[..., Any]) -> dict[str, Callable[[Theme], Any]]:
         "per class": lambda theme: figures.draw_per_class_accuracy(metrics, theme),
         "not sure": lambda theme: figures.draw_not_sure(sure, right, 0.6, theme),
         "c": lambda theme: figures.draw_accuracy_against_c({0.1: 0.5, 1: 0.7}, 1, theme),
-        "curves": lambda theme: draw_learning_curves([epoch, epoch], theme),
+        "curves": lambda theme: draw_learning_curves([epoch, replace(epoch, epoch=2, training=2)], theme),
     }
 
 

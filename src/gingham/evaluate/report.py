@@ -138,7 +138,7 @@ def _training(data: ReportData) -> str:
     elif trainings > 1:
         averaged = f"Of {trainings} trainings from the same start only one was kept. "
     kept = (
-        "The validation images are training images that only chose the epoch; the test images chose nothing. "
+        "The validation images are training images that only chose what is kept; the test images chose nothing. "
         if held_out
         else ""
     )

@@ -41,7 +41,7 @@ class ReportData:
     c : float or None
         The chosen C.
     validation : int
-        Training images that the network was not trained on: they only chose the epoch and calibrated.
+        Training images that the network was not trained on: they only chose what is kept, and calibrated.
     epochs : sequence of Epoch
         Of the network's refinement; empty where it was not trained.
     kept_epochs : sequence of int

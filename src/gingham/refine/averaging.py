@@ -1,7 +1,7 @@
 """Several trainings from the same start, and the mean of their weights.
 
-Networks that started alike differ in what they happened to see when; their mean errs less than each, and costs no more
-to use than one (model soups, Wortsman et al., 2022).
+Networks that started alike differ in what they happened to see when; on average their mean errs less than they do, and
+it costs no more to use than one (model soups, Wortsman et al., 2022).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from gingham.executors import has_bf16
 from gingham.features import Backbone, Engine, feature_key, open_engine
 from gingham.features.cache import key_digest
 from gingham.refine.acceleration import accelerate
-from gingham.refine.averaging import Trained, train_and_average
+from gingham.refine.averaging import train_and_average
 from gingham.refine.batches import Parts
 from gingham.refine.classifier import Classifier
 from gingham.refine.prefix import PrefixBackbone
@@ -116,22 +116,7 @@ def refine(
     )
     with ranks.busy():
         ranks.tell(work)
-        network, model, depth, trained = _train(work, ranks, report, say)
-    last, machine = model.last, _machine(settings, ranks)
-    return Refined(
-        tensors={name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()},
-        coef=last.weight.detach().cpu().double().numpy(),
-        intercept=last.bias.detach().cpu().double().numpy(),
-        epochs=trained.epochs,
-        kept_epochs=trained.kept_epochs,
-        validation_error=trained.validation_error,
-        stopped=trained.stopped,
-        depth=depth,
-        device=machine[0],
-        precision=machine[1],
-        trained_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        parameters=sum(parameter.numel() for parameter in network.parameters()) + coef.size + intercept.size,
-    )
+        return _train(work, ranks, report, say)
 
 
 def help_to_refine(ranks: Ranks) -> None:
@@ -169,10 +154,7 @@ class _Work:
     converted: Path | None
 
 
-def _train(
-    work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]
-) -> tuple[nn.Module, Classifier, str, Trained]:
-    """Train a network; return it, its trained part with the last layer, what that is, and how it went."""
+def _train(work: _Work, ranks: Ranks, report: Report, say: Callable[[str], None]) -> Refined:
     settings, backbone = work.settings, work.backbone
     resolution = work.files.maker.recipe.resolution
     with ranks.same_fate():
@@ -195,7 +177,7 @@ def _train(
         freeze_norm=settings.freeze_norm,
     ).to(device)
     model = model.to(memory_format=torch.channels_last)
-    if _compiles(settings, device, len(work.parts.train) * settings.epochs):
+    if _compiles(settings, device, len(work.parts.train) * settings.epochs * settings.trainings):
         model.trained.compile()
 
     def make(turn: Turn, file: Path) -> Training:
@@ -219,7 +201,21 @@ def _train(
         trained = train_and_average(model, make, settings, work.checkpoint, say)
     finally:
         source.close()
-    return network, model, cut.depth, trained
+    last = model.last
+    return Refined(
+        tensors={name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()},
+        coef=last.weight.detach().cpu().double().numpy(),
+        intercept=last.bias.detach().cpu().double().numpy(),
+        epochs=trained.epochs,
+        kept_epochs=trained.kept_epochs,
+        validation_error=trained.validation_error,
+        stopped=trained.stopped,
+        depth=cut.depth,
+        device=device,
+        precision=precision,
+        trained_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=sum(parameter.numel() for parameter in network.parameters()) + work.coef.size + work.intercept.size,
+    )
 
 
 def _refuse_norms(cut: Cut, settings: Refinement, ranks: Ranks) -> None:

@@ -140,7 +140,7 @@ class RefinementBlock(_Block):
         What was trained, such as ``last-3-stages``.
     device, precision : str
     train, validation : int
-        Images that it was trained on, and those that only chose the epoch and calibrated.
+        Images that it was trained on, and those that only chose what is kept, and calibrated.
     trained_parameters, parameters : int
         Numbers that were trained, of all.
     epochs : tuple of EpochBlock
