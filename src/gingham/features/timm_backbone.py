@@ -139,6 +139,11 @@ def require_timm(name: str) -> tuple[Any, Any]:
         If they are not installed.
     """
     missing = [module for module in ("torch", "timm") if importlib.util.find_spec(module) is None]
+    if missing and set(name.split("+")) <= set(embedded_names()):  # it is not the backbone that needs them
+        raise UnavailableError(
+            f"To train a network takes {' and '.join(missing)}, not installed here. "
+            'Type: pip install "gingham[train]". The SVM does without.'
+        )
     if missing:
         raise UnavailableError(
             f"The backbone {name} needs {' and '.join(missing)}, not installed here."
