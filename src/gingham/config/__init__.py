@@ -4,6 +4,7 @@ from gingham.config.describing import Parameter, explain, explain_unknown, param
 from gingham.config.loading import CONFIG_NAME, dotted, load_config
 from gingham.config.presets import PRESETS
 from gingham.config.tables import (
+    Collection,
     Config,
     Evaluation,
     Features,
@@ -19,6 +20,7 @@ from gingham.config.tables import (
 __all__ = [
     "CONFIG_NAME",
     "PRESETS",
+    "Collection",
     "Config",
     "Evaluation",
     "Features",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from gingham.records import Fit, Views
 
 __all__ = [
+    "Collection",
     "Config",
     "Evaluation",
     "Features",
@@ -284,6 +285,38 @@ def _all_among(value: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, .
     return tuple(dict.fromkeys(value))
 
 
+class Collection(_Table):
+    """What `gingham collect` fetches from the web, and how."""
+
+    contact: str = Field(
+        "",
+        description="An address or a page of yours, told to every server in the User-Agent; Wikimedia asks for one",
+    )
+    concurrency: int = Field(64, ge=1, le=1024, description="Downloads at once")
+    per_host: int = Field(6, ge=1, le=1024, description="Of them from one server")
+    timeout: float = Field(30.0, gt=0, le=3600, description="Seconds in which one download must be done, slow or not")
+    retries: int = Field(2, ge=0, le=20, description="Further tries where the fault may pass, such as a busy server")
+    max_wait: float = Field(
+        60.0, ge=0, le=86_400, description="A server that asks for a longer pause than so many seconds is given up"
+    )
+    max_bytes: int = Field(32 * 2**20, ge=1, description="A larger file is too_large; reading stops there")
+    max_pixels: int = Field(89_478_485, ge=1, description="An image that claims more pixels is too_large")
+    min_side: int = Field(64, ge=1, description="An image with a shorter side of fewer pixels is too_small")
+    max_side: int = Field(1000, ge=0, description="Images with a longer side are stored reduced to it; 0: as they are")
+    noai: bool = Field(True, description="Respect servers that say noai or noimageai in X-Robots-Tag")
+    allow_private: bool = Field(
+        False, description="Also fetch from this machine and private networks; never with lists from strangers"
+    )
+    providers: Words = Field(
+        ("openverse", "wikimedia"), min_length=1, description="Where to search; flickr wants a key in FLICKR_API_KEY"
+    )
+    licence: Words = Field(
+        (),
+        description="Licences to take: cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, by-nc-nd; empty: any of them",
+    )
+    per_query: int = Field(50, ge=1, le=4000, description="Images to ask for with each query, from each provider")
+
+
 class Evaluation(_Table):
     """How the answer is measured and reported."""
 
@@ -363,6 +396,7 @@ class Config(_Table):
     svm: Svm = Field(default_factory=Svm, description=Svm.__doc__)
     refinement: Refinement = Field(default_factory=Refinement, description=Refinement.__doc__)
     tuning: Tuning = Field(default_factory=Tuning, description=Tuning.__doc__)
+    collection: Collection = Field(default_factory=Collection, description=Collection.__doc__)
     evaluation: Evaluation = Field(default_factory=Evaluation, description=Evaluation.__doc__)
     service: Service = Field(default_factory=Service, description=Service.__doc__)
     tracking: Tracking = Field(default_factory=Tracking, description=Tracking.__doc__)

@@ -109,7 +109,7 @@ def _make(steps: Steps, run_id: str, directory: Path, fingerprints: Mapping[str,
         featurize=featurized,
         report=f"runs/{run_id}/report.html",
         model=f"runs/{run_id}/model.onnx",
-        parameters=steps.config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name},
+        parameters=steps.config.model_dump(mode="json", exclude=NOT_OF_A_RUN) | {"dataset": steps.name},
         fingerprints=_of_what_was_made(steps, fingerprints),
         versions=installed_versions(),
         warnings=(*warnings, *metrics.warnings),
@@ -122,6 +122,9 @@ def _of_what_was_made(steps: Steps, fingerprints: Mapping[str, str]) -> dict[str
         return dict(fingerprints)
     return {**fingerprints, "parameters": f"{fingerprints['parameters']}-{steps.refined.about['kept_epochs'][-1]}"}
 
+
+NOT_OF_A_RUN = {"collection", "service"}
+"""Tables of parameters that change nothing about it."""
 
 RECORDED = ("name", "images", "classes", "train", "test", "train_per_class", "test_per_class", "split", "skipped",
             "duplicates", "conflicts", "fingerprint", "test_fingerprint")  # fmt: skip
@@ -231,9 +234,9 @@ def _write_report(
         # What the test contradicts comes before what the folder looks like.
         warnings=sorted(warnings, key=summary.warnings.__contains__),
         parameters=dotted(
-            masked_parameters(config.model_dump(mode="json", exclude={"service"}) | {"dataset": steps.name})
+            masked_parameters(config.model_dump(mode="json", exclude=NOT_OF_A_RUN) | {"dataset": steps.name})
         ),
-        defaults=dotted(Config().model_dump(mode="json", exclude={"service"})),
+        defaults=dotted(Config().model_dump(mode="json", exclude=NOT_OF_A_RUN)),
         versions=installed_versions(),
         seconds=steps.total_seconds(),
         fingerprints={

@@ -271,7 +271,7 @@ class Steps:
         steering = [self.split_file, self.folder.dataset(group_csv) if group_csv else None]
         weights = self.config.features.backbone_weights
         given = file_digest(self.folder.dataset(weights)) if weights else ""
-        left_out = {"tracking", "service", "tuning", "executor", "dataset", "preset"}
+        left_out = {"collection", "tracking", "service", "tuning", "executor", "dataset", "preset"}
         if self.config.classifier == "svm":
             left_out |= {"refinement"}
         parameters = self.config.model_dump(exclude=left_out)
