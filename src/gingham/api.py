@@ -13,14 +13,20 @@ from gingham.project import ProjectFolder
 
 if TYPE_CHECKING:
     from gingham.workflow import (
+        AnnotateResult,
+        AnnotationFile,
+        ApplyResult,
         Comparison,
+        DedupeResult,
         Diagnosis,
         EvaluateResult,
         ExportResult,
         FeaturesResult,
+        HistoryResult,
         InitResult,
         NearestResult,
         Progress,
+        PutBackResult,
         RefineResult,
         RunList,
         RunResult,
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
         SplitResult,
         TrainResult,
         TuneResult,
+        UndoResult,
     )
 
 __all__ = ["Project"]
@@ -221,8 +228,88 @@ class Project:
 
         return workflow.export(self.folder, run, output, precision, with_resize, self._progress)
 
+    def label(
+        self,
+        images: Images,
+        label: str | None = None,
+        *,
+        excluded: bool = False,
+        ambiguous: bool = False,
+        note: str = "",
+        new_class: bool = False,
+        clear: bool = False,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> AnnotateResult:
+        """Say which class images have, or something else of them; see :func:`gingham.workflow.annotate`."""
+        from gingham import workflow
+
+        return workflow.annotate(
+            self.folder, self.parameters(overrides), _several(images), label,
+            excluded=excluded, ambiguous=ambiguous, note=note, new_class=new_class, clear=clear,
+        )  # fmt: skip
+
+    def label_undo(self) -> UndoResult:
+        """Take back what the latest call of `label` or `label_import` said; again, what the one before it said."""
+        from gingham import workflow
+
+        return workflow.undo_annotation(self.folder)
+
+    def label_history(
+        self, image: StrPath | None = None, count: int = 20, overrides: Mapping[str, Any] | None = None
+    ) -> HistoryResult:
+        """Return what was said lately, of all images or of one, the newest first."""
+        from gingham import workflow
+
+        return workflow.annotation_history(self.folder, self.parameters(overrides), image, count)
+
+    def label_export(self, file: StrPath = "annotations.csv") -> AnnotationFile:
+        """Write what holds of each annotated image to a CSV file."""
+        from gingham import workflow
+
+        return workflow.export_annotations(self.folder, file)
+
+    def label_import(
+        self, file: StrPath, new_classes: bool = False, overrides: Mapping[str, Any] | None = None
+    ) -> AnnotationFile:
+        """Say what the rows of a CSV file say; see :func:`gingham.workflow.import_annotations`."""
+        from gingham import workflow
+
+        return workflow.import_annotations(self.folder, self.parameters(overrides), file, new_classes)
+
+    def label_apply(
+        self, images: StrPath | None = None, dry_run: bool = False, overrides: Mapping[str, Any] | None = None
+    ) -> ApplyResult:
+        """Move each image into the folder of its class; see :func:`gingham.workflow.apply_labels`."""
+        from gingham import workflow
+
+        return workflow.apply_labels(self.folder, self.parameters(overrides), images, dry_run, self._progress)
+
+    def label_apply_undo(self) -> PutBackResult:
+        """Put every file back that `label_apply` has moved."""
+        from gingham import workflow
+
+        return workflow.put_back(self.folder, "label apply", self._progress)
+
+    def dedupe(
+        self, images: StrPath | None = None, apply: bool = False, overrides: Mapping[str, Any] | None = None
+    ) -> DedupeResult:
+        """List the copies of each picture, and with ``apply`` move them away; see :func:`gingham.workflow.dedupe`."""
+        from gingham import workflow
+
+        return workflow.dedupe(self.folder, self.parameters(overrides), images, apply, self._progress)
+
+    def dedupe_undo(self) -> PutBackResult:
+        """Put every file back that `dedupe` has moved."""
+        from gingham import workflow
+
+        return workflow.put_back(self.folder, "dedupe", self._progress)
+
     def doctor(self, overrides: Mapping[str, Any] | None = None) -> Diagnosis:
         """Say what is installed and which engine, precision and weights will be used."""
         from gingham import workflow
 
         return workflow.doctor(self.folder, self.parameters(overrides))
+
+
+def _several(images: Images) -> list[StrPath]:
+    return [images] if isinstance(images, str | os.PathLike) else list(images)

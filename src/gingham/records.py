@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 __all__ = [
+    "Annotation",
     "Epoch",
     "ImageFile",
     "InputRecipe",
@@ -45,6 +46,7 @@ class SkipReason(StrEnum):
     NOT_A_FILE = "not_a_file"
     OUTSIDE_ROOT = "outside_root"
     BROKEN_LINK = "broken_link"
+    EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,28 @@ class ImageFile:
     format: str
     dhash: bytes | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What a person has said of an image, whichever file holds it.
+
+    Parameters
+    ----------
+    label : str or None
+        Its class; None: that of its folder.
+    excluded : bool
+        It has no part in anything.
+    ambiguous : bool
+        Its class cannot be told for sure. It trains and tests all the same: without the hard images the test would
+        be too easy.
+    note : str
+    """
+
+    label: str | None = None
+    excluded: bool = False
+    ambiguous: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

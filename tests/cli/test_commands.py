@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gingham.cli.commands import COMMON, app, runs_app
+from gingham.cli.calling import COMMON
+from gingham.cli.commands import app, label_app, runs_app
 from gingham.config import Config, parameters
 
 ARGUMENTS = {
@@ -15,15 +16,30 @@ ARGUMENTS = {
     "deploy": ["docker"],
     "runs compare": ["a", "b"],
     "predict": ["model.onnx", "a.jpg"],
+    "label import": ["annotations.csv"],
 }
-WITHOUT_PARAMETERS = {"runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy"}
+WITHOUT_PARAMETERS = {
+    "runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy",
+    "undo", "label undo", "label export",
+}  # fmt: skip
 
 
 def names(group: Any) -> list[str]:
     return [name for name in group if not name.startswith("-")]
 
 
-COMMANDS = [*(name for name in names(app) if name != "runs"), *(f"runs {name}" for name in names(runs_app))]
+GROUPS = {"runs": runs_app, "label": label_app}
+COMMANDS = [
+    *(name for name in names(app) if name != "runs"),
+    *(f"{group} {name}" for group, inner in GROUPS.items() for name in names(inner)),
+]
+
+
+def found(command: str) -> Any:
+    parsed = app
+    for word in command.split():
+        parsed = parsed[word]
+    return parsed
 
 
 def test_the_main_commands_are_there() -> None:
@@ -43,9 +59,7 @@ def test_project_json_and_quiet_are_accepted_after_every_command(command: str) -
 def test_every_command_and_every_parameter_of_it_has_help(command: str, gingham: Any) -> None:
     shown = gingham(*command.split(), "--help")
     assert (shown.status, shown.err) == (0, "")
-    parsed = app
-    for word in command.split():
-        parsed = parsed[word]
+    parsed = found(command)
     assert parsed.help.strip()
     collection = parsed.assemble_argument_collection(parse_docstring=True)
     leaves = [argument for argument in collection if not argument.children]
@@ -62,7 +76,7 @@ def test_the_usage_line_names_the_arguments(command: str, arguments: str, gingha
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in WITHOUT_PARAMETERS])
 def test_every_parameter_is_a_flag_of_every_command_that_works(command: str) -> None:
-    flags = {name for argument in app[command].assemble_argument_collection() for name in argument.names}
+    flags = {name for argument in found(command).assemble_argument_collection() for name in argument.names}
     for parameter in parameters():
         assert f"--{parameter.name.replace('_', '-')}" in flags
 
@@ -75,7 +89,7 @@ def test_a_flag_may_be_spelt_as_in_the_file() -> None:
 
 def test_no_table_of_the_file_is_called_like_a_command() -> None:
     """The command line's library would take such a table for the command's own, and skip it silently."""
-    assert not set(Config.model_fields) & {*names(app), *names(runs_app)}
+    assert not set(Config.model_fields) & {word for command in COMMANDS for word in command.split()}
 
 
 def test_the_file_is_not_skipped_whatever_the_command(tmp_path: Path, gingham: Any) -> None:

@@ -6,24 +6,26 @@ import json as json_module
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from gingham import __version__
 from gingham.cli import render
 from gingham.cli.batch import Batch, BatchOptions, predict_batch
+from gingham.cli.calling import COMMON, Common, Images, Parameters, Result, call
+from gingham.cli.curation import dedupe
+from gingham.cli.label import add_short_forms, label_app
 from gingham.cli.named_images import named_images
 from gingham.cli.progress import ProgressBar
-from gingham.config import Config, Service
+from gingham.config import Service
 from gingham.project.files import refuse_unwritable, write_whole
 
 if TYPE_CHECKING:
     from gingham.workflow import NearestResult
 
-__all__ = ["app"]
+__all__ = ["app", "label_app", "runs_app"]
 
 HELP = """From a folder of images to a trained classifier, and the truth about how good it is.
 
@@ -33,44 +35,12 @@ Try it: `gingham sample`, then `gingham run`. With your own images, one sub-fold
 app = App(name="gingham", help=HELP, version=__version__, suppress_keyboard_interrupt=False)
 runs_app = App(name="runs", help="List, show and compare the runs of a project.")
 app.command(runs_app)
+app.command(label_app)
+add_short_forms(app)
+app.command(dedupe)
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Common:
-    """What every command accepts."""
-
-    project: Path = Path()
-    """The project's folder."""
-    json: Annotated[bool, Parameter(negative="")] = False
-    """Print exactly one JSON object to standard output."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
-    """No progress on standard error."""
-
-
-COMMON = Common()
 BATCH_OPTIONS = BatchOptions()
-Parameters = Annotated[Config | None, Parameter(name="*", group="Parameters")]
-Images = Annotated[Path | None, Parameter(help="Folder with one sub-folder of images per class, instead of `dataset`.")]
-
-
-class Result(Protocol):
-    """What every verb returns."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as one JSON object."""
-
-
-def _call(common: Common, config: Config | None, verb: str, words: Callable[[Any], str], **arguments: Any) -> Any:
-    """Call a verb of the project, print its result, as JSON or in words, and return it."""
-    from gingham.api import Project
-
-    overrides = config.model_dump(exclude_unset=True) if config else {}
-    with ProgressBar(common.quiet) as progress:
-        project = Project(common.project, environment=os.environ, progress=progress)
-        result: Result = getattr(project, verb)(**arguments, **({"overrides": overrides} if config is not None else {}))
-    print(json_module.dumps(result.to_json(), ensure_ascii=True) if common.json else words(result))  # noqa: T201
-    return result
 
 
 def _announce(common: Common, result: Result, words: Callable[[Any], str]) -> None:
@@ -95,7 +65,7 @@ def _print_batch(batch: Batch, options: BatchOptions, common: Common) -> None:
 @app.command
 def init(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Write gingham.toml: every parameter, its default, one line of help."""
-    _call(common, config, "init", render.init, images=images)
+    call(common, config, "init", render.init, images=images)
 
 
 @app.command
@@ -107,13 +77,13 @@ def sample(directory: Path | None = None, /, *, common: Common = COMMON, config:
     directory
         Where to; without it, `dataset` of the project (images/sample).
     """
-    _call(common, config, "sample", render.sample, directory=directory)
+    call(common, config, "sample", render.sample, directory=directory)
 
 
 @app.command
 def split(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Divide the images into train and test: stratified, near-duplicates kept on one side."""
-    _call(common, config, "split", render.split, images=images)
+    call(common, config, "split", render.split, images=images)
 
 
 @app.command
@@ -122,7 +92,7 @@ def refine(images: Images = None, /, *, common: Common = COMMON, config: Paramet
 
     Ctrl-C ends it with the best epoch so far; the same command goes on from where it was.
     """
-    _call(common, config, "refine", render.refine, images=images)
+    call(common, config, "refine", render.refine, images=images)
 
 
 @app.command
@@ -136,25 +106,25 @@ def featurize(
     output
         Also write the float32 matrix, paths and labels to this .npz file.
     """
-    _call(common, config, "featurize", render.featurize, images=images, output=output)
+    call(common, config, "featurize", render.featurize, images=images, output=output)
 
 
 @app.command
 def train(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Train the classifier; cross-validation inside the training set chooses C."""
-    _call(common, config, "train", render.train, images=images)
+    call(common, config, "train", render.train, images=images)
 
 
 @app.command
 def evaluate(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Measure the classifier on the test images, with intervals."""
-    _call(common, config, "evaluate", render.evaluate, images=images)
+    call(common, config, "evaluate", render.evaluate, images=images)
 
 
 @app.command
 def run(images: Images = None, /, *, common: Common = COMMON, config: Parameters = None) -> None:
     """Do all that is not yet up to date, then write a report. This is the main job."""
-    _call(common, config, "run", render.run, images=images)
+    call(common, config, "run", render.run, images=images)
 
 
 @app.command
@@ -179,13 +149,13 @@ def tune(
     minutes
         Time to search in, instead of `tuning.minutes`.
     """
-    _call(common, config, "tune", render.tune, images=images, quick=quick, minutes=minutes)
+    call(common, config, "tune", render.tune, images=images, quick=quick, minutes=minutes)
 
 
 @runs_app.command(name="list")
 def runs_list(*, common: Common = COMMON) -> None:
     """List the runs, newest first."""
-    _call(common, None, "runs", render.runs)
+    call(common, None, "runs", render.runs)
 
 
 @runs_app.command(name="show")
@@ -197,7 +167,7 @@ def runs_show(run: str = "latest", /, *, common: Common = COMMON) -> None:
     run
         Its id, the beginning of its id, or `latest`.
     """
-    _call(common, None, "show", render.show, run=run)
+    call(common, None, "show", render.show, run=run)
 
 
 @runs_app.command(name="compare")
@@ -211,7 +181,7 @@ def runs_compare(a: str = "previous", b: str = "latest", /, *, common: Common = 
     b
         Id of another run, the beginning of one, or `latest`.
     """
-    _call(common, None, "compare", render.compare, a=a, b=b)
+    call(common, None, "compare", render.compare, a=a, b=b)
 
 
 @app.command
@@ -237,7 +207,7 @@ def export(
     with_resize
         Take one picture of any size and resize it inside, for programs that cannot; not for `serve` and `predict`.
     """
-    _call(common, None, "export", render.export, run=run, output=output, precision=precision, with_resize=with_resize)
+    call(common, None, "export", render.export, run=run, output=output, precision=precision, with_resize=with_resize)
 
 
 @app.command
@@ -356,7 +326,7 @@ def nearest(
         Also write a page with the pictures to this file, *.html.
     """
     paths, notes = named_images(images, "nearest", run, "run")
-    result: NearestResult = _call(
+    result: NearestResult = call(
         common, None, "nearest", render.nearest, images=paths, run=run, count=count, output=output
     )
     print("".join(f"{line}\n" for line in notes), end="", file=sys.stderr)  # noqa: T201
@@ -366,4 +336,4 @@ def nearest(
 @app.command
 def doctor(*, common: Common = COMMON, config: Parameters = None) -> None:
     """Say what is installed, which engine will run, and which weights are here."""
-    _call(common, config, "doctor", render.doctor)
+    call(common, config, "doctor", render.doctor)

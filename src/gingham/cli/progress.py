@@ -28,6 +28,7 @@ WORDS = {
     "sample": "Rendering the sample",
     "predict": "Predicting",
     "explain": "Explaining",
+    "move": "Moving files",
 }
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gingham.records import display_path, percent
+from gingham.cli.texts import flat, interval_text, level, near, number_text, padded, percents, tabulated
+from gingham.records import display_path
 
 if TYPE_CHECKING:
     from gingham.cli.batch import Batch
@@ -43,7 +42,7 @@ WIDEST = 100
 def init(result: InitResult) -> str:
     """Say where the parameters file is, and which images it names."""
     return (
-        f"Wrote {_near(result.path)}. Its images are those in {result.dataset}; the line `dataset` says so.\n"
+        f"Wrote {near(result.path)}. Its images are those in {result.dataset}; the line `dataset` says so.\n"
         "Now type `gingham run`."
     )
 
@@ -52,7 +51,7 @@ def sample(result: SampleResult) -> str:
     """Say what the sample holds and what to type next."""
     parts = ", ".join(f"{count} {name}" for name, count in result.per_class.items())
     return (
-        f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {_near(result.directory)}, "
+        f"Wrote {result.images} pictures ({parts}; {result.megabytes} MB) to {near(result.directory)}, "
         "and a broken one, because real folders have them.\n"
         f"Now type `{result.command}`."
     )
@@ -62,7 +61,7 @@ def split(result: SplitResult) -> str:
     """Show how many images of each class train and test."""
     data = result.dataset
     rows = [(display_path(c), str(data.train_per_class[c]), str(data.test_per_class[c])) for c in data.classes]
-    return "\n\n".join([_table(("class", "train", "test"), rows), _dataset(data)])
+    return "\n\n".join([tabulated(("class", "train", "test"), rows), _dataset(data)])
 
 
 def featurize(result: FeaturesResult) -> str:
@@ -75,7 +74,7 @@ def featurize(result: FeaturesResult) -> str:
     if result.recomputed:
         lines.append(f"{result.recomputed} damaged cache entries were found and computed again.")
     if result.output:
-        lines.append(f"Wrote {_near(result.output)}.")
+        lines.append(f"Wrote {near(result.output)}.")
     return "\n".join(lines)
 
 
@@ -89,7 +88,7 @@ def refine(result: RefineResult) -> str:
         f"{'processor' if made['device'] == 'cpu' else 'GPU'} in {made['precision']}.",
         _epoch(made),
         *made["diagnosis"],
-        f"Weights {_near(result.weights)}",
+        f"Weights {near(result.weights)}",
         "`gingham run --classifier dnn` tests it and writes a report.",
     ]
     return "\n".join(lines)
@@ -103,8 +102,8 @@ def tune(result: TuneResult) -> str:
         (
             str(number),
             row.name,
-            _percent(row.accuracy),
-            _interval(row.interval),
+            percents(row.accuracy),
+            interval_text(row.interval),
             f"{row.held_out:,}",
             f"{row.milliseconds:.1f}",
             f"{row.megabytes:.0f}",
@@ -117,16 +116,16 @@ def tune(result: TuneResult) -> str:
     metrics = finding.metrics
     return "\n".join(
         [
-            _table(("", "classifier", "accuracy", "interval", "held out", "ms/image", "MB", "", ""), rows),
+            tabulated(("", "classifier", "accuracy", "interval", "held out", "ms/image", "MB", "", ""), rows),
             "",
             finding.sources,
             "Accuracy on training images that were held out. *: nothing is both more accurate and faster.",
             f"Recommended: {finding.recommended.name}, {finding.why}.",
-            f"Test accuracy {_percent(metrics['accuracy'])} ({_interval(metrics['accuracy_ci'])}) on "
+            f"Test accuracy {percents(metrics['accuracy'])} ({interval_text(metrics['accuracy_ci'])}) on "
             f"{count_of(metrics['n_test'], 'test image')}, not looked at in the choice. {finding.met}",
             f"Again   {result.command}",
-            f"Report  {_near(result.report)}",
-            f"Run     {_near(result.run.report)}",
+            f"Report  {near(result.report)}",
+            f"Run     {near(result.run.report)}",
             *(f"Note: {warning}" for warning in [*result.run.record.warnings, *result.run.warnings]),
         ]
     )
@@ -135,9 +134,9 @@ def tune(result: TuneResult) -> str:
 def _epoch(made: Mapping[str, Any]) -> str:
     kept = [epoch for epoch in made["epochs"] if epoch["epoch"] in made["kept_epochs"]]
     after = " and ".join(str(epoch["epoch"]) for epoch in kept)
-    wrong = " and ".join(_percent(epoch["train_error"]) for epoch in kept)
+    wrong = " and ".join(percents(epoch["train_error"]) for epoch in kept)
     weights = f"epoch {after}" if len(kept) == 1 else f"the mean of the weights after epochs {after}"
-    held_out = "" if made["validation_error"] is None else f", validation error {_percent(made['validation_error'])}"
+    held_out = "" if made["validation_error"] is None else f", validation error {percents(made['validation_error'])}"
     reasons = {"interrupted": ", stopped by Ctrl-C", "patience": ", stopped because it got no better"}
     ended = reasons.get(made["stopped"], "")
     return f"Kept {weights} of {made['epochs'][-1]['epoch']}{ended}: training error {wrong}{held_out}."
@@ -148,10 +147,10 @@ def train(result: TrainResult) -> str:
     if result.c is None:
         return f"Trained on {result.dataset.train:,} images.\n\n{_epoch(result.refinement or {})}"
     rows = [
-        (f"{c:g}", _percent(accuracy), "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
+        (f"{c:g}", percents(accuracy), "chosen" if c == result.c else "") for c, accuracy in result.cv_accuracy.items()
     ]
     where = "in cross-validation" if result.refinement is None else "on the validation part"
-    table = _table(("C", f"accuracy {where}", ""), rows)
+    table = tabulated(("C", f"accuracy {where}", ""), rows)
     return f"Trained on {result.dataset.train:,} images.\n\n{table}\n\n`gingham run` tests it and writes a report."
 
 
@@ -179,17 +178,17 @@ def run(result: RunResult) -> str:
     )
     lines += ["", _metrics(result.metrics, data.classes), ""]
     lines += [f"Note: {warning}" for warning in [*record.warnings, *result.warnings]]
-    lines += [f"Report  {_near(result.report)}", f"Model   {_near(result.model)}"]
+    lines += [f"Report  {near(result.report)}", f"Model   {near(result.model)}"]
     return "\n".join(lines)
 
 
 def show(result: RunResult) -> str:
     """Show one run."""
     record = result.record
-    rows = [(name, str(value)) for name, value in sorted(_flat(record.parameters))]
+    rows = [(name, str(value)) for name, value in sorted(flat(record.parameters))]
     made = f"{record.created:%Y-%m-%d %H:%M:%S} UTC, {record.seconds.get('total', 0):.1f} s"
     files = ", ".join(record.files)
-    return "\n\n".join([run(result), f"Made    {made}\nFiles   {files}", _table(("parameter", "value"), rows)])
+    return "\n\n".join([run(result), f"Made    {made}\nFiles   {files}", tabulated(("parameter", "value"), rows)])
 
 
 def runs(result: RunList) -> str:
@@ -199,14 +198,14 @@ def runs(result: RunList) -> str:
     rows = []
     for each in result.runs:
         record, metrics = each.record, each.record.metrics
-        accuracy = _percent(metrics["accuracy"]) if "accuracy" in metrics else record.status
-        interval = _interval(metrics["accuracy_ci"]) if "accuracy_ci" in metrics else ""
+        accuracy = percents(metrics["accuracy"]) if "accuracy" in metrics else record.status
+        interval = interval_text(metrics["accuracy_ci"]) if "accuracy_ci" in metrics else ""
         views = record.parameters.get("features", {}).get("views", "one")
         setup = f"{record.classifier}, {record.backbone} {record.resolution}{'' if views == 'one' else f', {views}'}"
         rows.append((record.run_id, display_path(record.dataset.name), setup, accuracy, interval))
     levels = {float(each.record.metrics["confidence"]) for each in result.runs if "confidence" in each.record.metrics}
-    interval = _level(levels.pop()) if len(levels) == 1 else "interval"
-    table = _table(("run", "dataset", "classifier", "accuracy", interval), rows)
+    interval = level(levels.pop()) if len(levels) == 1 else "interval"
+    table = tabulated(("run", "dataset", "classifier", "accuracy", interval), rows)
     return "\n".join([table, *(f"Note: {warning}" for warning in result.warnings)])
 
 
@@ -215,17 +214,17 @@ def compare(result: Comparison) -> str:
     found = result.predictions
     same_as_accuracy = [(m.a, m.b) for m in found.metrics if m.name == "accuracy"]
     rows = [
-        (m.in_words, _number(m.a), _number(m.b), m.better or "")
+        (m.in_words, number_text(m.a), number_text(m.b), m.better or "")
         for m in found.metrics
         if m.name != "accuracy_without_leaks" or (m.a, m.b) not in same_as_accuracy
     ]
     head = ("", f"A {result.a.run_id}", f"B {result.b.run_id}", "ahead")
-    parts = [found.verdict, _table(head, rows)]
+    parts = [found.verdict, tabulated(head, rows)]
     if result.data:
-        parts.append(_table(("data", "A", "B"), [(name, str(a), str(b)) for name, (a, b) in result.data.items()]))
+        parts.append(tabulated(("data", "A", "B"), [(name, str(a), str(b)) for name, (a, b) in result.data.items()]))
     if result.parameters:
         changed = [(name, str(values[0]), str(values[1])) for name, values in result.parameters.items()]
-        parts.append(_table(("parameter", "A", "B"), changed))
+        parts.append(tabulated(("parameter", "A", "B"), changed))
     for title, flips in (
         ("Right in A, wrong in B", found.lost),
         ("Wrong in A, right in B", found.gained),
@@ -240,7 +239,7 @@ def serve(result: Opened) -> str:
     """Say where the service answers, and how to ask it."""
     return "\n".join(
         [
-            f"{_near(result.model)} ({', '.join(map(display_path, result.labels[:SHOWN]))}"
+            f"{near(result.model)} ({', '.join(map(display_path, result.labels[:SHOWN]))}"
             + (f" and {len(result.labels) - SHOWN:,} more" if len(result.labels) > SHOWN else "")
             + f") answers at {result.url}",
             "",
@@ -260,7 +259,7 @@ def predict(result: Batch) -> str:
     widths = [min(max(cell_len(row[column]) for row in rows), WIDEST) for column in range(3)]
     lines = []
     for path, label, probability, remarks in rows:
-        start = f"{_padded(path, widths[0])}  {_padded(label, widths[1])}  {probability.rjust(widths[2])}"
+        start = f"{padded(path, widths[0])}  {padded(label, widths[1])}  {probability.rjust(widths[2])}"
         lines.append(f"{start}  {remarks}".rstrip())
     return "\n".join(lines)
 
@@ -274,22 +273,22 @@ def nearest(result: NearestResult) -> str:
             parts.append(f"{path}: {display_path(each.error or '')}")
             continue
         rows = [
-            (f"{found.similarity:.3f}", display_path(found.label), _near(result.folder / found.path))
+            (f"{found.similarity:.3f}", display_path(found.label), near(result.folder / found.path))
             for found in each.nearest
         ]
-        lines = [f"{path}: the answer is {display_path(each.label)}, {_percent(each.probability)} probable."]
+        lines = [f"{path}: the answer is {display_path(each.label)}, {percents(each.probability)} probable."]
         if each.trained_on is not None:
             known = each.trained_on
             lines.append(
-                f"It is itself a training image, {_near(result.folder / known.path)}, trained on as "
+                f"It is itself a training image, {near(result.folder / known.path)}, trained on as "
                 f"{display_path(known.label)}; left out below."
             )
-        table = _table(("similarity", "label", "training image"), rows)
+        table = tabulated(("similarity", "label", "training image"), rows)
         parts.append("\n".join([*lines, *(f"  {line}" for line in table.splitlines())]))
     if result.unreadable < len(result.images):
         parts.append("Similarity, as the network sees them: 1 is identical, near 0 has nothing in common.")
     if result.output is not None:
-        parts.append(f"Wrote {_near(result.output)}, which shows the pictures.")
+        parts.append(f"Wrote {near(result.output)}, which shows the pictures.")
     return "\n\n".join(parts)
 
 
@@ -302,7 +301,7 @@ def predicted(result: Batch) -> str:
 def deploy(result: Deployment) -> str:
     """List the files of a deployment, and say what to type next."""
     code = [name for name in result.files if name.startswith("code/")]
-    lines = [f"Wrote {result.name} to {_near(result.folder)}:"]
+    lines = [f"Wrote {result.name} to {near(result.folder)}:"]
     lines += [
         f"  {name}{' (kept as it was)' if name in result.kept else ''}" for name in result.files if name not in code
     ]
@@ -321,11 +320,11 @@ def export(result: ExportResult) -> str:
     head = ("ran by", "compared with", "probabilities differ", "allowed")
     return "\n".join(
         [
-            f"Wrote {_near(result.path)}: {result.bytes / 1e6:.1f} MB, run {result.run_id}, weights {result.precision},"
+            f"Wrote {near(result.path)}: {result.bytes / 1e6:.1f} MB, run {result.run_id}, weights {result.precision},"
             f" for {kind}.",
             f"It answers as it was trained to, on {result.images:,} images:",
             "",
-            _table(head, rows),
+            tabulated(head, rows),
         ]
     )
 
@@ -336,11 +335,11 @@ def doctor(result: Diagnosis) -> str:
     weights = [(name, str(value)) for name, value in result.weights.items()]
     extras = [(name, f"not here: {command}" if command else "installed") for name, command in result.extras.items()]
     parts = [
-        _table(("machine", ""), [(name, str(value)) for name, value in result.machine.items()]),
-        _table(("engine", ""), engine),
-        _table(("weights", ""), weights),
-        _table(("package", "version"), list(result.packages.items())),
-        _table(("extra", ""), extras),
+        tabulated(("machine", ""), [(name, str(value)) for name, value in result.machine.items()]),
+        tabulated(("engine", ""), engine),
+        tabulated(("weights", ""), weights),
+        tabulated(("package", "version"), list(result.packages.items())),
+        tabulated(("extra", ""), extras),
         "\n".join(f"Problem: {problem}" for problem in result.problems) or "All is well.",
     ]
     return "\n\n".join(parts)
@@ -353,21 +352,14 @@ def _prediction(each: Prediction, top_k: int | None) -> tuple[str, str, str, str
     remarks = [
         "not sure" if not each.sure else "",
         "unlike the training images" if each.is_outlier else "",
-        ", ".join(f"{display_path(label)} {_percent(value)}" for label, value in others),
+        ", ".join(f"{display_path(label)} {percents(value)}" for label, value in others),
     ]
     return (
         display_path(each.path),
         display_path(each.label),
-        _percent(each.probability),
+        percents(each.probability),
         "; ".join(filter(None, remarks)),
     )
-
-
-def _padded(text: str, width: int) -> str:
-    """Fill up to a width in cells of a terminal, of which a Chinese character takes two; what is longer stays whole."""
-    from rich.cells import cell_len
-
-    return text + " " * (width - cell_len(text))
 
 
 def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
@@ -382,22 +374,22 @@ def _metrics(metrics: Metrics, classes: Sequence[str]) -> str:
                  f"({low * 100:.0f} to {high * 100:.0f})."]  # fmt: skip
     if metrics.train_accuracy is not None:
         lines.append(
-            f"Accuracy {_percent(metrics.accuracy)} on the test images, {_percent(metrics.train_accuracy)} on the "
-            f"training images; averaged over classes {_percent(metrics.class_averaged_accuracy)}."
+            f"Accuracy {percents(metrics.accuracy)} on the test images, {percents(metrics.train_accuracy)} on the "
+            f"training images; averaged over classes {percents(metrics.class_averaged_accuracy)}."
         )
     if metrics.accuracy_without_leaks is not None and metrics.n_without_leaks != metrics.n_test:
         lines.append(
-            f"Without test images that are nearly training images: {_percent(metrics.accuracy_without_leaks)} "
+            f"Without test images that are nearly training images: {percents(metrics.accuracy_without_leaks)} "
             f"of {metrics.n_without_leaks:,}."
         )
     worst = sorted((c for c in classes if metrics.per_class_accuracy.get(c) is not None),
                    key=lambda c: metrics.per_class_accuracy[c] or 0)  # fmt: skip
     rows = [
-        (display_path(c), _percent(metrics.per_class_accuracy[c]), _interval(metrics.per_class_accuracy_ci[c]),
-         _number(metrics.auc.get(c)))
+        (display_path(c), percents(metrics.per_class_accuracy[c]), interval_text(metrics.per_class_accuracy_ci[c]),
+         number_text(metrics.auc.get(c)))
         for c in worst[:20]
     ]  # fmt: skip
-    lines += ["", _table(("class", "accuracy", _level(metrics.confidence), "AUC"), rows)]
+    lines += ["", tabulated(("class", "accuracy", level(metrics.confidence), "AUC"), rows)]
     if len(worst) > 20:
         lines.append(f"and {len(worst) - 20} classes with higher accuracy; the report shows them.")
     return "\n".join(lines)
@@ -413,45 +405,3 @@ def _dataset(data: DatasetSummary) -> str:
         if groups:
             lines.append(f"{len(groups)} {words}, such as {', '.join(map(display_path, groups[0][:3]))}.")
     return "\n".join([*lines, *(f"Note: {warning}" for warning in data.warnings)])
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    from rich.cells import cell_len
-
-    cells = [head, *rows]
-    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else percent(value, 1)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _interval(value: tuple[float, float] | None) -> str:
-    from gingham.evaluate.wording import percent_range
-
-    return "–" if value is None else percent_range(value, 1)
-
-
-def _level(confidence: float) -> str:
-    return f"{100 * confidence:g} % interval"
-
-
-def _flat(table: dict[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def _near(path: Path) -> str:
-    """Return a path relative to the current folder where it lies below it."""
-    here = Path.cwd()
-    return display_path(str(path.relative_to(here) if path.is_relative_to(here) else os.path.normpath(path)))

@@ -35,12 +35,15 @@ class Dataset:
         Every readable image, sorted by the bytes of its path.
     skipped : tuple of Skipped
         Every file or folder that was left out, sorted likewise.
+    unlabelled : tuple of ImageFile
+        Readable images that have no label yet, sorted likewise.
     """
 
     root: Path
     classes: tuple[str, ...]
     files: tuple[ImageFile, ...]
     skipped: tuple[Skipped, ...]
+    unlabelled: tuple[ImageFile, ...] = ()
 
 
 @dataclass

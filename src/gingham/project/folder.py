@@ -11,8 +11,10 @@ from pathlib import Path
 
 from gingham.config import CONFIG_NAME
 from gingham.errors import UnavailableError, UsageError
+from gingham.project.annotations import Annotations
 from gingham.project.files import TEMPORARY_NAME, TEMPORARY_SUFFIX, disk_errors, user_path, write_whole
 from gingham.project.index import Index
+from gingham.project.moves import Moves
 
 __all__ = ["ProjectFolder"]
 
@@ -45,6 +47,8 @@ class ProjectFolder:
         self.activations = self.state / "activations"
         self.tuning = self.state / "tuning"
         self.staging = self.state / "staging"
+        self.removed = self.state / "removed"
+        self.ledger = self.state / "collection.sqlite"
         self.run_index = self.state / "runs.sqlite"
 
     def dataset(self, name: str | os.PathLike[str]) -> Path:
@@ -61,6 +65,17 @@ class ProjectFolder:
         """Open the index of images and splits, making it where there is none."""
         self.prepare()
         return Index(self.state / "index.sqlite")
+
+    def annotations(self) -> Annotations:
+        """Open what people have said of images, making it where there is nothing."""
+        self.prepare()
+        return Annotations(self.state / "annotations.sqlite")
+
+    def moves(self) -> Moves:
+        """Open the journal of moved files; only the holder of the lock may."""
+        with disk_errors(self.removed):
+            self.removed.mkdir(parents=True, exist_ok=True)
+        return Moves(self.removed / "journal.sqlite", self.root)
 
     def prepare(self) -> None:
         """Make the state folder, and find out before any work whether it can be written.

@@ -3,6 +3,17 @@
 A verb takes a project and its parameters, brings up to date what it needs, and returns a result object.
 """
 
+from gingham.workflow.annotating import (
+    AnnotateResult,
+    HistoryResult,
+    UndoResult,
+    annotate,
+    annotation_history,
+    undo_annotation,
+)
+from gingham.workflow.annotation_files import AnnotationFile, export_annotations, import_annotations
+from gingham.workflow.applying import ApplyResult, apply_labels
+from gingham.workflow.dedupe import DedupeResult, PutBackResult, dedupe, put_back
 from gingham.workflow.doctor import doctor
 from gingham.workflow.export import export
 from gingham.workflow.history import compare, runs, show
@@ -29,17 +40,23 @@ from gingham.workflow.steps import Progress
 from gingham.workflow.tune import TuneResult, tune
 
 __all__ = [
+    "AnnotateResult",
+    "AnnotationFile",
+    "ApplyResult",
     "Comparison",
     "DatasetSummary",
+    "DedupeResult",
     "Diagnosis",
     "EvaluateResult",
     "ExportResult",
     "FeaturesResult",
+    "HistoryResult",
     "InitResult",
     "NearestImage",
     "NearestResult",
     "Neighbours",
     "Progress",
+    "PutBackResult",
     "RefineResult",
     "RunList",
     "RunResult",
@@ -47,13 +64,21 @@ __all__ = [
     "SplitResult",
     "TrainResult",
     "TuneResult",
+    "UndoResult",
+    "annotate",
+    "annotation_history",
+    "apply_labels",
     "compare",
+    "dedupe",
     "doctor",
     "evaluate",
     "export",
+    "export_annotations",
     "featurize",
+    "import_annotations",
     "init",
     "nearest",
+    "put_back",
     "refine",
     "run",
     "runs",
@@ -62,4 +87,5 @@ __all__ = [
     "split",
     "train",
     "tune",
+    "undo_annotation",
 ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gingham.curate.corrections import UNLABELLED
 from gingham.curate.scan import Dataset, loose_images
 from gingham.errors import DataError
-from gingham.records import display_path
+from gingham.records import Annotation, display_path
 
 if TYPE_CHECKING:
     from gingham.workflow.steps import Steps
@@ -61,6 +62,9 @@ def dataset_warnings(steps: Steps) -> Iterator[str]:
     yield from _suspects(steps)
     yield from _alike_classes(steps)
     yield from _images_without_class(steps)
+    yield from _unlabelled(steps)
+    yield from _corrected_test(steps)
+    yield from _ambiguous_test(steps)
     yield from _copies_that_test(steps)
     yield from _fraction_without_effect(steps)
 
@@ -98,6 +102,32 @@ def _images_without_class(steps: Steps) -> Iterator[str]:
     if loose:
         number = "An image lies" if len(loose) == 1 else f"{len(loose):,} images lie"
         yield f"{number} in no class's folder, such as {display_path(loose[0])}, and had no part in this."
+
+
+def _unlabelled(steps: Steps) -> Iterator[str]:
+    if waiting := len(steps.dataset.unlabelled):
+        number = "An image waits" if waiting == 1 else f"{waiting:,} images wait"
+        yield f"{number} for a label and had no part in this: `gingham next` says which to look at first."
+
+
+def _corrected_test(steps: Steps) -> Iterator[str]:
+    """Say how many test images were corrected: who corrects what a model doubts makes it look better than it is."""
+    test = [steps.files[row] for row in steps.rows("test")]
+    folders = [file.path.partition("/")[0] for file in test]
+    wrong = [file.label != name and name.casefold() not in UNLABELLED for file, name in zip(test, folders, strict=True)]
+    if relabelled := sum(wrong):
+        images = "1 test image has" if relabelled == 1 else f"{relabelled:,} test images have"
+        yield (
+            f"{images} another label than the folder, by an annotation. Where only images that a model doubts are "
+            "looked at, its mistakes are corrected and its lucky hits are not: then the accuracy is a little too high."
+        )
+
+
+def _ambiguous_test(steps: Steps) -> Iterator[str]:
+    test = [steps.files[row] for row in steps.rows("test")]
+    if ambiguous := sum(steps.annotations.get(file.content, Annotation()).ambiguous for file in test):
+        images = "1 test image is" if ambiguous == 1 else f"{ambiguous:,} test images are"
+        yield f"{images} marked as ambiguous: no classifier can be sure of {'it' if ambiguous == 1 else 'them'}."
 
 
 def _copies_that_test(steps: Steps) -> Iterator[str]:

@@ -1,0 +1,145 @@
+"""What was found out about images and said of them, in words for a person at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gingham.cli.texts import near, tabulated
+from gingham.evaluate.wording import count_of
+from gingham.records import Annotation, display_path
+
+if TYPE_CHECKING:
+    from gingham.workflow.annotating import AnnotateResult, HistoryResult, UndoResult
+    from gingham.workflow.annotation_files import AnnotationFile
+    from gingham.workflow.applying import ApplyResult
+    from gingham.workflow.dedupe import DedupeResult, PutBackResult
+
+SHOWN = 10
+
+
+def annotate(result: AnnotateResult) -> str:
+    """Say what now holds of the images."""
+    number = count_of(len(result.images), "image")
+    head = f"{number}: remembered." if result.changed else f"{number}: that was known already; nothing has changed."
+    lines = [f"  {display_path(path)}: {_words(said)}" for path, said in result.images[:SHOWN]]
+    end = ["`gingham label undo` takes it back."] if result.changed else []
+    return "\n".join([head, *lines, *_more(len(result.images)), *end, *_notes(result.warnings)])
+
+
+def _words(said: Annotation) -> str:
+    parts = [
+        "excluded" if said.excluded else "",
+        f"is {display_path(said.label)}" if said.label is not None else "",
+        "ambiguous" if said.ambiguous else "",
+        f'"{display_path(said.note)}"' if said.note else "",
+    ]
+    return ", ".join(filter(None, parts)) or "nothing is said of it; its folder is its class"
+
+
+def undo(result: UndoResult) -> str:
+    """Say what was taken back."""
+    if not result.events:
+        return "\n".join(["Nothing is left to take back.", *_notes(result.warnings)])
+    lines = [f"  {display_path(event.said.path)}: {_event(event)}" for event in result.events[:SHOWN]]
+    head = f"Took back what was said of {count_of(len({event.said.content for event in result.events}), 'image')}:"
+    return "\n".join([head, *lines, *_more(len(result.events)), *_notes(result.warnings)])
+
+
+def history(result: HistoryResult) -> str:
+    """Show what was said, the newest first."""
+    if not result.events:
+        return "\n".join(["Nothing has been said yet: `gingham label IMAGE CLASS`.", *_notes(result.warnings)])
+    rows = [
+        (event.time[:19].replace("T", " "), display_path(event.said.path), _event(event), "undone" * event.undone)
+        for event in result.events
+    ]
+    left = result.total - len(result.events)
+    end = [f"and {left:,} earlier; --count shows more."] if left > 0 else []
+    return "\n".join([tabulated(("time (UTC)", "image", "said", ""), rows), *end, *_notes(result.warnings)])
+
+
+def _event(event: object) -> str:
+    kind, value = event.said.kind.value, display_path(event.said.value)  # type: ignore[attr-defined]
+    if not value:
+        return f"{kind} taken back"
+    return kind if value == "yes" and kind in ("excluded", "ambiguous") else f'{kind} "{value}"'
+
+
+def exported(result: AnnotationFile) -> str:
+    """Say what was written where."""
+    return f"Wrote {count_of(result.images, 'annotated image')} to {near(result.file)}."
+
+
+def imported(result: AnnotationFile) -> str:
+    """Say how much was new."""
+    rows = count_of(result.images, "row")
+    end = " `gingham label undo` takes it back." if result.changed else ""
+    return f"Read {rows} of {near(result.file)}; {result.changed:,} of what they say was new.{end}"
+
+
+def apply(result: ApplyResult) -> str:
+    """Say what was moved, or would be."""
+    if not result.moves:
+        return "\n".join(["Folders and labels agree; nothing was moved.", *_notes(result.warnings)])
+    files = count_of(len(result.moves) - len(result.kept), "file")
+    head = f"Moved {files}:" if result.applied else f"Would move {files}:"
+    lines = [f"  {display_path(source)} -> {display_path(target)}" for source, target in result.moves[:SHOWN]]
+    end = "`gingham label apply --undo` puts them back." if result.applied else "`gingham label apply` moves them."
+    return "\n".join([head, *lines, *_more(len(result.moves)), *_kept(result.kept), end, *_notes(result.warnings)])
+
+
+def put_back(result: PutBackResult) -> str:
+    """Say what is back."""
+    if not result.back and not result.kept:
+        return "\n".join(["Nothing was moved that could be put back.", *_notes(result.warnings)])
+    lines = [f"Put {count_of(len(result.back), 'file')} back."]
+    kept = [(str(path), reason) for path, reason in result.kept]
+    return "\n".join([*lines, *_kept(kept), *_notes(result.warnings)])
+
+
+def dedupe(result: DedupeResult) -> str:
+    """List the copies, and say what was done with them."""
+    if not result.copies:
+        return "\n".join([f"{count_of(result.images, 'image')}, none a copy of another.", *_notes(result.warnings)])
+    lines = []
+    for each in result.copies[:SHOWN]:
+        lines.append(f"keep   {display_path(each.keep.path)}  ({each.keep.width} x {each.keep.height})")
+        for copy in (*each.others, *each.under_other_labels):
+            how = "the same bytes" if copy.exact else f"{copy.distance} of 256 bits differ"
+            size = f"{copy.file.width} x {copy.file.height}"
+            word = "copy   " if copy in each.others else "which? "
+            lines.append(f"{word}{display_path(copy.file.path)}  ({size}, {how})")
+    hidden = len(result.copies) - SHOWN
+    lines += [f"and {hidden:,} more pictures; --json lists all."] if hidden > 0 else []
+    doubtful = sum(bool(each.under_other_labels) for each in result.copies)
+    head = (
+        f"{count_of(result.images, 'image')}, of which {result.may_go:,} "
+        f"{'is a copy' if result.may_go == 1 else 'are copies'} of another."
+    )
+    end = []
+    if doubtful:
+        end.append(
+            f"{count_of(doubtful, 'picture')} under more than one label (which?) stay: say which label is right with "
+            "`gingham label IMAGE CLASS`."
+        )
+    if result.applied:
+        moved = result.may_go - len(result.kept)
+        where = f" to {near(result.removed)}" if result.removed else ""
+        end.append(f"Moved {count_of(moved, 'file')}{where}. `gingham dedupe --undo` puts them back.")
+    elif result.may_go:
+        end.append("`gingham dedupe --apply` moves the copies to .gingham/removed; nothing has been moved yet.")
+    return "\n".join([*lines, "", head, *_kept(result.kept), *end, *_notes(result.warnings)])
+
+
+def _kept(kept: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [f"  {display_path(path)} stays: {reason}" for path, reason in kept[:SHOWN]]
+    return lines + ([f"  and {len(kept) - SHOWN:,} more that stay"] if len(kept) > SHOWN else [])
+
+
+def _more(total: int) -> list[str]:
+    return [f"  and {total - SHOWN:,} more"] if total > SHOWN else []
+
+
+def _notes(warnings: Sequence[str]) -> list[str]:
+    return [f"Note: {warning}" for warning in warnings]

@@ -1,0 +1,125 @@
+"""Which of several copies of a picture to keep, and which may go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gingham.curate.hamming import distances
+from gingham.records import ImageFile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Copies", "Copy", "find_copies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of another file's picture.
+
+    Parameters
+    ----------
+    file : ImageFile
+    distance : int
+        Differing bits of the two hashes; 0 also where the bytes are equal.
+    exact : bool
+        Whether the bytes are equal.
+    """
+
+    file: ImageFile
+    distance: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """A picture that several files show.
+
+    Parameters
+    ----------
+    keep : ImageFile
+        The largest; of equally large ones the sharpest; of equally sharp ones the first by path.
+    others : tuple of Copy
+        Of the same label, by path: these may go.
+    under_other_labels : tuple of Copy
+        By path. None of them may go before a person has said which label is right.
+    """
+
+    keep: ImageFile
+    others: tuple[Copy, ...]
+    under_other_labels: tuple[Copy, ...]
+
+
+def find_copies(
+    files: Sequence[ImageFile],
+    groups: NDArray[np.int64],
+    radius: int,
+    sharpness: Callable[[Sequence[ImageFile]], Sequence[float]],
+) -> list[Copies]:
+    """Find the copies of each picture.
+
+    Every copy lies within the radius of the file that is kept: that a chain of copies leads from one picture to
+    another is no reason to let either go.
+
+    Parameters
+    ----------
+    files : sequence of ImageFile, length n
+    groups : int64 array of shape (n,)
+        From :func:`gingham.curate.group_images` with this radius, without the user's groups.
+    radius : int
+        Largest number of differing bits, of 256.
+    sharpness : callable
+        Returns how sharp images are, the larger the sharper; called only for those of equal size and other content.
+
+    Returns
+    -------
+    list of Copies
+        Those with the most copies first, then by path.
+    """
+    members = defaultdict(list)
+    for file, group in zip(files, groups.tolist(), strict=True):
+        members[group].append(file)
+    found = []
+    for alike in members.values():
+        left = sorted(alike, key=lambda file: file.path) if len(alike) > 1 else []
+        while len(left) > 1:
+            keep = _best(left, sharpness)
+            copies = _copies_of(keep, left, radius)
+            same = tuple(copy for copy in copies if copy.file.label == keep.label)
+            other = tuple(copy for copy in copies if copy.file.label != keep.label)
+            if copies:
+                found.append(Copies(keep, same, other))
+            gone = {keep.path, *(copy.file.path for copy in copies)}
+            left = [file for file in left if file.path not in gone]
+    return sorted(found, key=lambda each: (-len(each.others) - len(each.under_other_labels), each.keep.path))
+
+
+def _best(files: Sequence[ImageFile], sharpness: Callable[[Sequence[ImageFile]], Sequence[float]]) -> ImageFile:
+    most = max(file.width * file.height for file in files)
+    largest = [file for file in files if file.width * file.height == most]
+    first: dict[str, ImageFile] = {}
+    for file in largest:
+        first.setdefault(file.content, file)
+    distinct = list(first.values())
+    if len(distinct) == 1:
+        return distinct[0]
+    sharp = sharpness(distinct)
+    return distinct[max(range(len(distinct)), key=lambda i: (sharp[i], -i))]
+
+
+def _copies_of(keep: ImageFile, files: Sequence[ImageFile], radius: int) -> list[Copy]:
+    bits = np.full(len(files), radius + 1)
+    hashed = [i for i, file in enumerate(files) if file.dhash is not None]
+    if keep.dhash is not None:
+        hashes = np.frombuffer(b"".join(files[i].dhash or b"" for i in hashed), np.uint8).reshape(-1, 32)
+        bits[hashed] = distances(np.frombuffer(keep.dhash, np.uint8)[None], hashes)[0]
+    return [
+        Copy(file, 0 if file.content == keep.content else int(distance), file.content == keep.content)
+        for file, distance in zip(files, bits, strict=True)
+        if file.path != keep.path and (file.content == keep.content or distance <= radius)
+    ]
