@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gingham.config import Config, load_config
 from gingham.errors import UnavailableError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         AnnotateResult,
         AnnotationFile,
         ApplyResult,
+        AttributionResult,
+        CollectResult,
         Comparison,
         DedupeResult,
         Diagnosis,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         RunResult,
         SampleResult,
         SplitResult,
+        StatusResult,
         TrainResult,
         TuneResult,
         UndoResult,
@@ -303,6 +306,57 @@ class Project:
         from gingham import workflow
 
         return workflow.put_back(self.folder, "dedupe", self._progress)
+
+    def collect_urls(
+        self,
+        file: StrPath,
+        into: StrPath | None = None,
+        retry: Literal["failed", "missing"] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> CollectResult:
+        """Fetch the images of a list of labels and addresses; see :func:`gingham.workflow.collect_urls`."""
+        from gingham import workflow
+
+        return workflow.collect_urls(self.folder, self.parameters(overrides), file, into, retry, self._progress)
+
+    def collect_search(
+        self,
+        query: str,
+        label: str | None = None,
+        into: StrPath | None = None,
+        retry: Literal["failed", "missing"] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> CollectResult:
+        """Search for images and fetch them; see :func:`gingham.workflow.collect_search`."""
+        from gingham import workflow
+
+        return workflow.collect_search(
+            self.folder, self.parameters(overrides), query, label, into, retry, self._progress, self._environment
+        )
+
+    def collect_dataset(
+        self,
+        name: str,
+        into: StrPath | None = None,
+        retry: Literal["failed", "missing"] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> CollectResult:
+        """Fetch a public dataset, such as ``clothing``; see :func:`gingham.workflow.collect_dataset`."""
+        from gingham import workflow
+
+        return workflow.collect_dataset(self.folder, self.parameters(overrides), name, into, retry, self._progress)
+
+    def collect_status(self, images: StrPath | None = None, output: StrPath | None = None) -> StatusResult:
+        """Count what became of the links of a dataset; ``output`` is a CSV file that lists them all."""
+        from gingham import workflow
+
+        return workflow.collect_status(self.folder, self.parameters(), images, output)
+
+    def collect_attribution(self, images: StrPath | None = None, output: StrPath = "CREDITS.md") -> AttributionResult:
+        """Write the credits of collected images; see :func:`gingham.workflow.collect_attribution`."""
+        from gingham import workflow
+
+        return workflow.collect_attribution(self.folder, self.parameters(), images, output)
 
     def doctor(self, overrides: Mapping[str, Any] | None = None) -> Diagnosis:
         """Say what is installed and which engine, precision and weights will be used."""

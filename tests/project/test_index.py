@@ -117,3 +117,29 @@ def test_an_index_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         Index(file)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(
+    ("stored", "lying", "expected"),
+    [
+        pytest.param({"a/1": "x", "a/2": "y"}, {"a/1": "x", "a/2": "y"}, {}, id="where they were"),
+        pytest.param({"a/1": "x", "a/2": "y"}, {"b/1": "x", "a/2": "y"}, {"a/1": "b/1"}, id="one moved"),
+        pytest.param({"b/1": "x"}, {"a/1": "x", "c/1": "z"}, {"b/1": "a/1"}, id="moved to the front"),
+        pytest.param({"a/1": "x"}, {"a/1": "y"}, {}, id="replaced"),
+        pytest.param({"a/1": "x"}, {"a/1": "y", "a/2": "x"}, {"a/1": "a/2"}, id="moved and replaced"),
+        pytest.param({"a/1": "x"}, {"b/1": "y"}, {}, id="gone"),
+        pytest.param({"a/1": "x"}, {}, {}, id="nothing is known"),
+        pytest.param({"a/1": "x", "b/1": "x"}, {"a/1": "x", "c/1": "x"}, {"b/1": "c/1"}, id="one of two alike"),
+        pytest.param({"é/1": "x", "z/1": "y"}, {"z/1": "y", "é/2": "x"}, {"é/1": "é/2"}, id="sorted by bytes"),
+    ],
+)
+def test_where_stored_images_lie_now(
+    tmp_path: Path, stored: dict[str, str], lying: dict[str, str], expected: dict[str, str]
+) -> None:
+    with Index(tmp_path / "index.sqlite") as index:
+        files = {
+            path: KnownFile("s", ImageFile(path, path[0], content, 1, 1, "PNG")) for path, content in lying.items()
+        }
+        index.update_files("d", files)
+        assert index.moved("d", sorted(stored.items(), key=lambda item: item[0].encode())) == expected
+        assert index.datasets() == (["d"] if lying else [])

@@ -66,7 +66,7 @@ def test_everything_downstream_sees_the_label_at_once_and_no_feature_is_computed
     assert per_class == {"checks": 12, "dots": 15}
     run = project.run()
     assert not run.up_to_date
-    assert (run.record.featurize["from_cache"], run.record.featurize["images"]) == (41, 41)
+    assert (run.record.featurize.from_cache, run.record.featurize.images) == (41, 41)
     assert run.record.dataset.fingerprint != before.dataset.fingerprint
     table = (finished / "runs" / run.run_id / "predictions.csv").read_text()
     assert f"{moved}," in table

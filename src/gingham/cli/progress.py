@@ -29,6 +29,8 @@ WORDS = {
     "predict": "Predicting",
     "explain": "Explaining",
     "move": "Moving files",
+    "search": "Searching",
+    "download": "Fetching",
 }
 
 

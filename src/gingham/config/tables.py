@@ -310,11 +310,26 @@ class Collection(_Table):
     providers: Words = Field(
         ("openverse", "wikimedia"), min_length=1, description="Where to search; flickr wants a key in FLICKR_API_KEY"
     )
+    mirrors: Words = Field(
+        (),
+        description="Other addresses of providers and datasets, such as wikimedia=https://wiki.example.org/w/api.php",
+    )
     licence: Words = Field(
         (),
         description="Licences to take: cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, by-nc-nd; empty: any of them",
     )
     per_query: int = Field(50, ge=1, le=4000, description="Images to ask for with each query, from each provider")
+
+    @field_validator("mirrors")
+    @classmethod
+    def _named_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [each for each in value if not re.fullmatch(r"[\w-]+=https?://\S+", each)]:
+            raise ValueError(f"{wrong[0]} is not name=address, with http:// or https://")
+        return value
+
+    def mirror(self, name: str) -> str:
+        """Return the other address of a provider or dataset; an empty string where it has none."""
+        return dict(each.split("=", 1) for each in self.mirrors).get(name, "")
 
 
 class Evaluation(_Table):

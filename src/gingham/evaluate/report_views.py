@@ -54,6 +54,7 @@ REASONS: Mapping[SkipReason, str] = {
     SkipReason.NOT_A_FILE: "No ordinary file",
     SkipReason.OUTSIDE_ROOT: "A link that leads out of the dataset",
     SkipReason.BROKEN_LINK: "A link that leads nowhere",
+    SkipReason.EXCLUDED: "Left out by an annotation",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gingham.images.decoded import MAX_PIXELS
+from gingham.images.decoded import MAX_PIXELS, Decoded
 from gingham.images.decoding import decode
 from gingham.images.resampling import resample
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["thumbnail_jpeg"]
 
 
-def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80, max_pixels: int = MAX_PIXELS) -> bytes:
+def thumbnail_jpeg(
+    image: bytes | Decoded | RGB, max_side: int, *, quality: int = 80, max_pixels: int = MAX_PIXELS
+) -> bytes:
     """Return an image as a JPEG whose longer side is at most ``max_side``; nothing is enlarged.
 
     Parameters
     ----------
-    image : bytes, or uint8 array of shape (H, W, 3)
-        The whole file, or its pixels.
+    image : bytes, Decoded, or uint8 array of shape (H, W, 3)
+        The whole file, what was decoded of it, or its pixels.
     max_side : int
         In pixels.
     quality : int
@@ -45,7 +47,7 @@ def thumbnail_jpeg(image: bytes | RGB, max_side: int, *, quality: int = 80, max_
     if isinstance(image, np.ndarray):
         rgb, box = image, (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
     else:
-        decoded = decode(image, min_side=max_side, max_pixels=max_pixels)
+        decoded = image if isinstance(image, Decoded) else decode(image, min_side=max_side, max_pixels=max_pixels)
         rgb, box = decoded.rgb, decoded.box
     width, height = box[2] - box[0], box[3] - box[1]
     factor = min(1.0, max_side / max(width, height))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,32 @@ class Index(Database):
             known[path] = KnownFile(stamp, outcome)
         return known
 
+    def moved(self, dataset: str, stored: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Return where images lie that are no longer where they were stored, by their old paths.
+
+        Parameters
+        ----------
+        dataset : str
+        stored : iterable of (str, str)
+            Path and content of images, sorted by the bytes of the paths. Those of which nothing is known are left out.
+        """
+        if not self._read("SELECT 1 FROM files WHERE dataset = ? LIMIT 1", (dataset,)):
+            return {}
+        cursor = self._connection.execute(
+            "SELECT path, content FROM files WHERE dataset = ? AND content IS NOT NULL ORDER BY path", (dataset,)
+        )
+        gone: dict[str, list[str]] = {}
+        come: dict[str, list[str]] = {}
+        for old, new in _merged(stored, ((os.fsdecode(path), content) for path, content in cursor)):
+            if old is not None and old != new:
+                gone.setdefault(old[1], []).append(old[0])
+            if new is not None and old != new:
+                come.setdefault(new[1], []).append(new[0])
+        pairs = [
+            pair for content in gone.keys() & come.keys() for pair in zip(gone[content], come[content], strict=False)
+        ]
+        return dict(pairs)
+
     def update_files(self, dataset: str, changed: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
         """Remember what was found out about files, and forget those that are gone."""
 
@@ -134,3 +160,18 @@ class Index(Database):
         """Remember the sides of images that a split assigned; images that it does not name keep theirs."""
         rows = [(key, content, side) for content, side in sides.items()]
         self._write(lambda connection: connection.executemany(ADD_SIDE, rows))
+
+
+Stored = tuple[str, str]
+
+
+def _merged(left: Iterable[Stored], right: Iterable[Stored]) -> Iterator[tuple[Stored | None, Stored | None]]:
+    """Yield the items of two lists that are sorted by the bytes of their paths, those of one path together."""
+    ones, others = iter(left), iter(right)
+    one, other = next(ones, None), next(others, None)
+    while one is not None or other is not None:
+        first = other is None or (one is not None and os.fsencode(one[0]) <= os.fsencode(other[0]))
+        second = one is None or (other is not None and os.fsencode(other[0]) <= os.fsencode(one[0]))
+        yield (one if first else None), (other if second else None)
+        one = next(ones, None) if first else one
+        other = next(others, None) if second else other

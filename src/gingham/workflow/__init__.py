@@ -13,6 +13,8 @@ from gingham.workflow.annotating import (
 )
 from gingham.workflow.annotation_files import AnnotationFile, export_annotations, import_annotations
 from gingham.workflow.applying import ApplyResult, apply_labels
+from gingham.workflow.collect_files import AttributionResult, StatusResult, collect_attribution, collect_status
+from gingham.workflow.collecting import CollectResult, collect_dataset, collect_search, collect_urls
 from gingham.workflow.dedupe import DedupeResult, PutBackResult, dedupe, put_back
 from gingham.workflow.doctor import doctor
 from gingham.workflow.export import export
@@ -43,6 +45,8 @@ __all__ = [
     "AnnotateResult",
     "AnnotationFile",
     "ApplyResult",
+    "AttributionResult",
+    "CollectResult",
     "Comparison",
     "DatasetSummary",
     "DedupeResult",
@@ -62,12 +66,18 @@ __all__ = [
     "RunResult",
     "SampleResult",
     "SplitResult",
+    "StatusResult",
     "TrainResult",
     "TuneResult",
     "UndoResult",
     "annotate",
     "annotation_history",
     "apply_labels",
+    "collect_attribution",
+    "collect_dataset",
+    "collect_search",
+    "collect_status",
+    "collect_urls",
     "compare",
     "dedupe",
     "doctor",

@@ -38,7 +38,7 @@ from gingham.records import Annotation, ImageFile, display_path
 from gingham.split import Split, make_split
 from gingham.workflow.checks import refuse_hopeless
 
-__all__ = ["ImageSteps", "Progress"]
+__all__ = ["ImageSteps", "Progress", "locate_dataset"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -65,7 +65,7 @@ class ImageSteps:
     ) -> None:
         self.folder = folder
         self.config = config
-        self.root = _locate(folder, config.dataset if images is None else images, given=images is not None)
+        self.root = locate_dataset(folder, config, images)
         self.name = folder.name_of(self.root)
         self.seconds: dict[str, float] = {}
         self._progress = progress
@@ -222,7 +222,10 @@ class ImageSteps:
         return split
 
 
-def _locate(folder: ProjectFolder, images: str | os.PathLike[str], given: bool) -> Path:
+def locate_dataset(folder: ProjectFolder, config: Config, images: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of a dataset: that of the parameter, or what a user named, here or in the project."""
+    if images is None:
+        return folder.dataset(config.dataset)
     here = user_path(images).absolute()
     inside = folder.dataset(images)
-    return Path(os.path.normpath(here)) if given and (here.exists() or not inside.exists()) else inside
+    return Path(os.path.normpath(here)) if here.exists() or not inside.exists() else inside
