@@ -10,7 +10,6 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ DATASETS = ("grocery", "clothing")
 KINDS = ("at random", "to the most similar class")
 SEEDS = range(10)
 SHARE = 0.05
+CLEANLAB_METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
@@ -72,8 +72,8 @@ def measure(features: Floats, labels: Labels, kind: str, seed: int) -> dict[str,
     figures["ours, of logistic regression"] = precision(suspect_labels(logistic, noisy).label_score)
     sources = {"the SVM": first, "logistic regression": logistic, "our last probabilities": last}
     for source, probabilities in sources.items():
-        for method, score in cleanlab_rankings().items():
-            figures[f"cleanlab {method}, of {source}"] = precision(score(noisy, probabilities))
+        for method in CLEANLAB_METHODS:
+            figures[f"cleanlab {method}, of {source}"] = precision(cleanlab_score(method, noisy, probabilities))
     claims = {"ours": suspects.is_suspect, "cleanlab": cleanlab_claims(noisy, logistic)}
     for name, claimed in claims.items():
         figures[f"{name}: claimed"] = float(claimed.mean())
@@ -120,17 +120,12 @@ def logistic_regression(features: Floats, labels: Labels) -> Floats:
     return found
 
 
-def cleanlab_rankings() -> dict[str, Callable[[Labels, Floats], Floats]]:
-    """Return cleanlab's rankings; self-confidence is the default of ``find_label_issues`` and of ``Datalab``."""
+def cleanlab_score(method: str, labels: Labels, probabilities: Floats) -> Floats:
+    """Return cleanlab's ranking; self-confidence is the default of ``find_label_issues`` and of ``Datalab``."""
     from cleanlab.rank import get_label_quality_scores
 
-    methods = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
-    return {
-        method: lambda labels, probabilities, method=method: get_label_quality_scores(
-            labels, probabilities, method=method
-        )
-        for method in methods
-    }
+    score: Floats = get_label_quality_scores(labels, probabilities, method=method)
+    return score
 
 
 def cleanlab_claims(labels: Labels, probabilities: Floats) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AnnotationFile,
         ApplyResult,
         AttributionResult,
+        CheckResult,
         CollectResult,
         Comparison,
         DedupeResult,
@@ -292,6 +293,23 @@ class Project:
         from gingham import workflow
 
         return workflow.put_back(self.folder, "label apply", self._progress)
+
+    def check(
+        self,
+        images: StrPath | None = None,
+        *,
+        by_embedding: bool = False,
+        labels: bool = True,
+        output: StrPath | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> CheckResult:
+        """Find out what is wrong with the images; see :func:`gingham.workflow.check`."""
+        from gingham import workflow
+
+        return workflow.check(
+            self.folder, self.parameters(overrides), images,
+            by_embedding=by_embedding, labels=labels, output=output, progress=self._progress,
+        )  # fmt: skip
 
     def dedupe(
         self, images: StrPath | None = None, apply: bool = False, overrides: Mapping[str, Any] | None = None

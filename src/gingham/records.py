@@ -252,7 +252,7 @@ def encodable(text: str) -> str:
     >>> print(encodable("a\udcff.jpg"), encodable("é.jpg"))
     a\xff.jpg é.jpg
     """
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def spreadsheet_cell(text: str) -> str:

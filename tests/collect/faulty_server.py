@@ -240,14 +240,18 @@ class FaultyServer:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self.closing.wait()
+        await self._rounds()  # what was just accepted gets its transport, which a closed server would not give it
         server.close()
-        await asyncio.sleep(0.01)  # what was just accepted gets its transport
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.sleep(0.01)
+        await self._rounds()
+
+    async def _rounds(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0.001)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

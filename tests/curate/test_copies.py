@@ -42,6 +42,11 @@ def sharpness(files: Sequence[ImageFile]) -> list[float]:
             [image("a/1", "p"), image("b/2", "p"), image("a/3", "p")], [("a/1", ["a/3"], ["b/2"])], id="other label"
         ),
         pytest.param(
+            [image("a/1", "p"), image("b/2", "qx"), image("a/3", "p"), image("b/4", "p"), image("c/5", "p")],
+            [("b/2", ["b/4"], ["a/1", "c/5"]), ("a/1", ["a/3"], [])],
+            id="the best of each label stays, and is listed once",
+        ),
+        pytest.param(
             [
                 image("a/1", "p", dhash=bits(0, 1, 2)),
                 image("a/2", "q", (9, 10), bits(0, 1, 2, 3, 4, 5)),

@@ -104,7 +104,7 @@ def test_the_wrong_one_of_two_near_duplicates_is_claimed():
         pytest.param([[0.3, 0.7]], [0], [None], [False], id="one-image"),
         pytest.param([[1.0], [1.0]], [0, 0], [1.0, 1.0], [False, False], id="one-class"),
         pytest.param([[1, 0], [1, 0], [0, 1], [0, 1]], [0, 0, 1, 1], [1, 1, 1, 1], [False] * 4, id="certainty"),
-        pytest.param([[1, 0]] * 9 + [[0, 1]] * 9, [0] * 9 + [1] * 8 + [0], None, [False] * 17 + [True], id="zero-for-the-label"),
+        pytest.param([[1, 0]] * 9 + [[0, 1]] * 9, [0] * 9 + [1] * 8 + [0], None, [False] * 17 + [True], id="zeros"),
         pytest.param([[0.5, 0.5]] * 4, [0, 0, 1, 1], [0.5] * 4, [False] * 4, id="undecided"),
         pytest.param([[0.0, 0.0, 0.0]] * 2, [0, 1], None, [False, False], id="all-zero-rows"),
     ],

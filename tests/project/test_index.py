@@ -68,7 +68,7 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, damage: bytes) -> None:
         assert GOOD.path in index.known_files("d")
 
 
-@pytest.mark.parametrize("first", ["read files", "write files", "read split", "write split"])
+@pytest.mark.parametrize("first", ["read files", "write files", "read split", "write split", "write measures"])
 def test_a_page_found_damaged_puts_the_index_aside_and_says_whether_the_split_is_lost(
     tmp_path: Path, first: str
 ) -> None:
@@ -81,6 +81,7 @@ def test_a_page_found_damaged_puts_the_index_aside_and_says_whether_the_split_is
         "write files": lambda index: index.update_files("d", known),
         "read split": lambda index: index.split("k"),
         "write split": lambda index: index.extend_split("k", {"another": "test"}),
+        "write measures": lambda index: index.update_measures("1", {"a": b"x"}),
     }
     with Index(file) as index:
         index.update_files("d", known)
@@ -143,3 +144,25 @@ def test_where_stored_images_lie_now(
         index.update_files("d", files)
         assert index.moved("d", sorted(stored.items(), key=lambda item: item[0].encode())) == expected
         assert index.datasets() == (["d"] if lying else [])
+
+
+def test_measures_are_remembered_by_the_rules_they_were_made_by(tmp_path: Path) -> None:
+    with Index(tmp_path / "index.sqlite") as index:
+        index.update_measures("1", {"a": b"x", "b": b"y"})
+        index.update_measures("2", {"b": b"z"})
+        assert index.measures("1") == {"a": b"x"}
+        assert index.measures("2") == {"b": b"z"}
+
+
+def test_an_index_of_the_version_before_keeps_what_it_knows(tmp_path: Path) -> None:
+    import sqlite3
+
+    file = tmp_path / "index.sqlite"
+    with Index(file) as index:
+        index.extend_split("k", {"a": "train"})
+    connection = sqlite3.connect(file)
+    connection.executescript("DROP TABLE measures; PRAGMA user_version = 1")
+    connection.close()
+    with Index(file) as index:
+        index.update_measures("1", {"a": b"x"})
+        assert (index.split("k"), index.warning) == ({"a": "train"}, None)

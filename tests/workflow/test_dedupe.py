@@ -43,16 +43,17 @@ def copies(tmp_path: Path) -> Project:
     """Two classes; of one picture five copies, of which one lies in the other class."""
     root = tmp_path / "images" / "photos"
     for label, kind in (("cat", "stripes"), ("dog", "dots")):
-        for n in range(3):
+        for n in (0, 1, 2):
             image = root / label / f"{n}.png"
             image.parent.mkdir(parents=True, exist_ok=True)
-            image.write_bytes(encoded(texture(kind, n)))
-    picture = texture("checks", 1, 320, 240)
+            image.write_bytes(encoded(texture(kind, 10 + n)))
+    picture = texture("dots", 3, 320, 240)
+    blurred = picture.filter(ImageFilter.GaussianBlur(1))
     (root / "cat" / "same.png").write_bytes((root / "cat" / "0.png").read_bytes())
-    (root / "cat" / "small.jpg").write_bytes(encoded(picture.resize((160, 120)), "JPEG", quality=60))
+    (root / "cat" / "small.jpg").write_bytes(encoded(picture.resize((160, 120)), "JPEG", quality=90))
     (root / "cat" / "soft.png").write_bytes(encoded(picture.filter(ImageFilter.GaussianBlur(1.5))))
     (root / "cat" / "z-best.png").write_bytes(encoded(picture))
-    (root / "dog" / "copy.jpg").write_bytes(encoded(picture, "JPEG", quality=90))
+    (root / "dog" / "copy.jpg").write_bytes(encoded(blurred, "JPEG", quality=90))
     return Project(tmp_path, environment={"GINGHAM_DATASET": "images/photos"})
 
 

@@ -141,7 +141,7 @@ def measure_learning_curves(
     _check(labels, groups, n_classes)
     numbers = np.unique(groups, return_inverse=True)[1]
     n_folds = min(folds, int(numbers.max()) + 1)
-    fold = stratified_group_folds(labels, numbers, n_folds, seed)
+    fold = stratified_group_folds(labels, numbers, n_folds, seed).astype(np.int64)
     X = _prepared(features, normalize)
     weight = balanced if class_weight == "balanced" else constant({}, n_classes)
     n, S = len(X), len(shares)

@@ -15,7 +15,8 @@ from gingham import __version__
 from gingham.cli import render
 from gingham.cli.batch import Batch, BatchOptions, predict_batch
 from gingham.cli.calling import COMMON, Common, Images, Parameters, Result, call
-from gingham.cli.curation import dedupe
+from gingham.cli.collect import collect_app
+from gingham.cli.curation import check, dedupe
 from gingham.cli.label import add_short_forms, label_app
 from gingham.cli.named_images import named_images
 from gingham.cli.progress import ProgressBar
@@ -25,7 +26,7 @@ from gingham.project.files import refuse_unwritable, write_whole
 if TYPE_CHECKING:
     from gingham.workflow import NearestResult
 
-__all__ = ["app", "label_app", "runs_app"]
+__all__ = ["app", "collect_app", "label_app", "runs_app"]
 
 HELP = """From a folder of images to a trained classifier, and the truth about how good it is.
 
@@ -35,9 +36,11 @@ Try it: `gingham sample`, then `gingham run`. With your own images, one sub-fold
 app = App(name="gingham", help=HELP, version=__version__, suppress_keyboard_interrupt=False)
 runs_app = App(name="runs", help="List, show and compare the runs of a project.")
 app.command(runs_app)
+app.command(collect_app)
+app.command(check)
+app.command(dedupe)
 app.command(label_app)
 add_short_forms(app)
-app.command(dedupe)
 
 
 BATCH_OPTIONS = BatchOptions()

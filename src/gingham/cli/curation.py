@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +11,32 @@ from gingham.cli import render_curation as render
 from gingham.cli.calling import COMMON, Common, Images, Parameters, call
 from gingham.errors import UsageError
 
-__all__ = ["dedupe"]
+__all__ = ["check", "dedupe"]
+
+
+def check(
+    images: Images = None,
+    /,
+    *,
+    by_embedding: Annotated[
+        bool, Parameter(negative="", help="Also find lookalikes: crops, mirror images, shots of one scene.")
+    ] = False,
+    labels: Annotated[
+        bool, Parameter(help="Whether to look for wrong labels, for which features are computed.")
+    ] = True,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="The page, *.html; the table, *.csv, lies beside it. Else in check/."),
+    ] = None,
+    common: Common = COMMON,
+    config: Parameters = None,
+) -> None:
+    """Find out what is wrong with the images: unreadable files, copies, wrong labels, odd images, shortcuts.
+
+    Writes a page with pictures, and a table with a score of every image for every issue. Nothing else is changed.
+    """
+    arguments = {"images": images, "by_embedding": by_embedding, "labels": labels, "output": output}
+    call(common, config, "check", render.check, **arguments)
 
 
 def dedupe(

@@ -28,6 +28,7 @@ WORDS = {
     "sample": "Rendering the sample",
     "predict": "Predicting",
     "explain": "Explaining",
+    "measure": "Measuring images",
     "move": "Moving files",
     "search": "Searching",
     "download": "Fetching",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gingham.cli.texts import near, tabulated
+from gingham.cli.texts import near, percents, tabulated
 from gingham.evaluate.wording import count_of
-from gingham.records import Annotation, display_path
+from gingham.records import Annotation, Skipped, display_path
 
 if TYPE_CHECKING:
     from gingham.workflow.annotating import AnnotateResult, HistoryResult, UndoResult
     from gingham.workflow.annotation_files import AnnotationFile
     from gingham.workflow.applying import ApplyResult
+    from gingham.workflow.checking import CheckResult
     from gingham.workflow.dedupe import DedupeResult, PutBackResult
 
 SHOWN = 10
@@ -130,6 +133,60 @@ def dedupe(result: DedupeResult) -> str:
     elif result.may_go:
         end.append("`gingham dedupe --apply` moves the copies to .gingham/removed; nothing has been moved yet.")
     return "\n".join([*lines, "", head, *_kept(result.kept), *end, *_notes(result.warnings)])
+
+
+def check(result: CheckResult) -> str:
+    """Say what was found, most of it in numbers, the suspect labels by name."""
+    from gingham.workflow.check_report import TITLES
+
+    table, counts = result.table, result.table.counts()
+    rows = [(f"{len(result.skipped):,}", "files cannot be read", _reasons(result.skipped))] if result.skipped else []
+    rows += [(f"{count:,}", TITLES[name].lower(), "") for name, count in counts.items() if count]
+    rows += [
+        ("!", f"the {each.property} gives {display_path(each.class_label)} away", "a shortcut: see the page")
+        for each in result.shortcuts[:SHOWN]
+    ]
+    rows += [
+        ("!", f"{display_path(each.label)} has few images", f"{each.images:,}") for each in result.balance.small[:SHOWN]
+    ]
+    if (imbalance := result.balance.imbalance) is not None:
+        rows.append(("!", "out of balance", f"{display_path(imbalance.largest)} has {imbalance.ratio:,.0f} times the "
+                     f"images of {display_path(imbalance.smallest)}"))  # fmt: skip
+    lines = [f"{count_of(len(table.files), 'image')} in {count_of(len(result.per_class), 'class', 'classes')}."]
+    if rows:
+        lines += ["", *(f"  {line}" for line in tabulated(("", "", ""), _right(rows)).splitlines()[1:])]
+    else:
+        lines.append("Nothing was found that is wrong with them.")
+    if suspects := result.suspects:
+        said = [
+            (
+                display_path(table.files[row].path),
+                display_path(table.files[row].label),
+                display_path(table.suggested[row]),
+                percents(result.confidence[table.files[row].path]),
+            )
+            for row in suspects[:SHOWN]
+        ]
+        lines += ["", tabulated(("suspect label of", "label", "seems to be", "probable"), said)]
+        lines += [f"and {len(suspects) - SHOWN:,} more"] if len(suspects) > SHOWN else []
+        lines.append("`gingham label IMAGE CLASS` corrects one.")
+    lines += ["", f"Page      {near(result.page)}", f"Table     {near(result.csv)}"]
+    if result.suspects_csv is not None:
+        lines.append(
+            f"Suspects  {near(result.suspects_csv)}: delete the rows that are right, then import the rest with"
+        )
+        lines.append(f"          `gingham label import {shlex.quote(near(result.suspects_csv))}`")
+    return "\n".join([*lines, *_notes(result.notes)])
+
+
+def _right(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    width = max(len(row[0]) for row in rows)
+    return [(count.rjust(width), words, more) for count, words, more in rows]
+
+
+def _reasons(skipped: Sequence[Skipped]) -> str:
+    counts = Counter(item.reason.value for item in skipped)
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
 
 
 def _kept(kept: Sequence[tuple[str, str]]) -> list[str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["download"]
 
 _BATCH = 256
-_BATCH_SECONDS = 0.5
+_BATCH_SECONDS = 0.1
 _PROGRESS_SECONDS = 0.1
 
 

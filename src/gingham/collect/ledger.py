@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-import functools
-import re
+import heapq
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from gingham.collect.database import Database
+from gingham.collect.attribution import Credit
+from gingham.collect.ledger_rows import (
+    Done,
+    Row,
+    Wanted,
+    key_of,
+    server_of,
+    storable,
+    values_of_outcome,
+    values_of_provenance,
+)
 from gingham.collect.records import Link, Outcome, Provenance, Status
+from gingham.collect.searching import Batch, Question
+from gingham.project.database import BUSY_SECONDS, Database
 
 __all__ = ["Done", "Ledger", "Retry", "Row", "Wanted"]
 
 Retry = Literal["failed", "missing"]
 
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE links (
-    id INTEGER PRIMARY KEY, dataset TEXT NOT NULL, label TEXT NOT NULL, url TEXT NOT NULL, host TEXT NOT NULL,
-    status TEXT, detail TEXT, code INTEGER, final_url TEXT, path TEXT, size INTEGER, sha256 TEXT, content TEXT,
-    width INTEGER, height INTEGER, seconds REAL, finished TEXT,
-    UNIQUE (dataset, label, url)
-) STRICT;
-CREATE INDEX by_status ON links (dataset, status, host);
-CREATE INDEX by_path ON links (dataset, path) WHERE status = 'ok';
-CREATE TABLE provenance (
-    link INTEGER PRIMARY KEY, provider TEXT NOT NULL, query TEXT NOT NULL, page TEXT NOT NULL, title TEXT NOT NULL,
-    creator TEXT NOT NULL, creator_url TEXT NOT NULL, licence TEXT NOT NULL, licence_version TEXT NOT NULL,
-    licence_url TEXT NOT NULL, attribution TEXT NOT NULL
-) STRICT;
-CREATE TABLE unsettled (link INTEGER PRIMARY KEY, temporary TEXT NOT NULL) STRICT;
-CREATE TABLE lists (dataset TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (dataset, digest)) STRICT, WITHOUT ROWID;
-"""
-_INSERT = "INSERT OR IGNORE INTO links (dataset, label, url, host) VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT INTO links (key, dataset, label, url, host) VALUES (?, ?, ?, ?, ?)"
+_KNOWN = "SELECT key FROM links WHERE key IN (SELECT value FROM json_each(?))"
 _INSERT_PROVENANCE = """
-INSERT OR IGNORE INTO provenance SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-FROM links WHERE dataset = ? AND label = ? AND url = ?
+INSERT OR IGNORE INTO provenance SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM links WHERE key = ?
 """
 _UPDATE = """
 UPDATE links SET status = ?, detail = ?, code = ?, final_url = ?, path = ?, size = ?, sha256 = ?, content = ?,
@@ -51,89 +45,47 @@ SELECT label, url, status, detail, code, final_url, path, size, sha256, content,
 provenance.* FROM links LEFT JOIN provenance ON link = id
 WHERE dataset = ?1 AND (?2 = '' OR status = ?2) ORDER BY id
 """
-_SETTLE = "DELETE FROM unsettled WHERE link = ?"
-_SERVER = re.compile(r"https?://([^/?#\\]+)", re.IGNORECASE)
+_CREDITS = """
+SELECT path, label, url, finished, provenance.* FROM links LEFT JOIN provenance ON link = id
+WHERE dataset = ? AND status = 'ok'
+"""
 _AT_ONCE = 20_000
+_ROWS_AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A link that is yet to be fetched.
+class Ledger(Database):
+    """Every link that was ever wanted, and what became of it.
 
-    Parameters
-    ----------
-    id : int
-        In the ledger.
-    label, url : str
+    One that turns out to be damaged is made anew without what it knew: links that are added again are fetched again.
+    It may be used in several threads, in one at a time.
     """
 
-    id: int
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A link that was fetched, or could not be.
-
-    Parameters
-    ----------
-    id : int
-        In the ledger.
-    outcome : Outcome
-    temporary : str
-        Name of its file until that gets the name in ``outcome.path``; empty where there is none.
+    SCHEMA = """
+        CREATE TABLE links (
+            id INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE, dataset TEXT NOT NULL, label TEXT NOT NULL,
+            url TEXT NOT NULL, host TEXT NOT NULL,
+            status TEXT, detail TEXT, code INTEGER, final_url TEXT, path TEXT, size INTEGER, sha256 TEXT, content TEXT,
+            width INTEGER, height INTEGER, seconds REAL, finished TEXT
+        ) STRICT;
+        CREATE INDEX by_status ON links (dataset, status);
+        CREATE INDEX by_host ON links (dataset, host) WHERE status IS NULL;
+        CREATE INDEX by_path ON links (dataset, path) WHERE status = 'ok';
+        CREATE TABLE provenance (
+            link INTEGER PRIMARY KEY, provider TEXT NOT NULL, query TEXT NOT NULL, page TEXT NOT NULL,
+            title TEXT NOT NULL, creator TEXT NOT NULL, creator_url TEXT NOT NULL, licence TEXT NOT NULL,
+            licence_version TEXT NOT NULL, licence_url TEXT NOT NULL, attribution TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE unsettled (link INTEGER PRIMARY KEY, temporary TEXT NOT NULL) STRICT;
+        CREATE TABLE lists (
+            dataset TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (dataset, digest)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE questions (
+            dataset TEXT NOT NULL, provider TEXT NOT NULL, query TEXT NOT NULL, label TEXT NOT NULL,
+            PRIMARY KEY (dataset, provider, query, label)
+        ) STRICT, WITHOUT ROWID
     """
 
-    id: int
-    outcome: Outcome
-    temporary: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the ledger knows of a link.
-
-    Parameters
-    ----------
-    link : Link
-    outcome : Outcome or None
-        None while it is yet to be fetched.
-    """
-
-    link: Link
-    outcome: Outcome | None
-
-
-class Ledger:
-    """SQLite in WAL mode; every write is one transaction.
-
-    A ledger that turns out to be damaged is put aside as ``<file>.damaged``, in place of an older one, and made anew:
-    links that are added again are then fetched again.
-
-    Parameters
-    ----------
-    file : Path
-
-    Raises
-    ------
-    UnavailableError
-        If the file was written by a newer Gingham, or cannot be read or written.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._database = Database(file, SCHEMA, SCHEMA_VERSION)
-
-    @property
-    def warning(self) -> str | None:
-        """What the user must know once a ledger was put aside."""
-        return self._database.warning
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._database.close()
+    # --- what is wanted
 
     def add(self, dataset: str, links: Iterable[Link]) -> int:
         """Note links as wanted; those that are known stay as they are, but for a provenance that was not known.
@@ -142,7 +94,7 @@ class Ledger:
         ----------
         dataset : str
         links : iterable of Link
-            Read in batches, each of them one transaction.
+            Read in portions, each of them one transaction.
 
         Returns
         -------
@@ -151,19 +103,41 @@ class Ledger:
         """
         remaining = iter(links)
         new = 0
-        while batch := list(islice(remaining, _AT_ONCE)):
-            new += self._database.write(functools.partial(_insert, dataset=dataset, links=batch))
+        while portion := list(islice(remaining, _AT_ONCE)):
+            new += self._write(lambda connection, portion=portion: _insert(connection, dataset, portion))  # type: ignore[misc]
         return new
 
     def has_list(self, dataset: str, digest: str) -> bool:
         """Tell whether a list, known by a digest of its content, was added to its end before."""
-        found = self._database.read("SELECT 1 FROM lists WHERE dataset = ? AND digest = ?", dataset, digest)
-        return bool(found)
+        return bool(self._read("SELECT 1 FROM lists WHERE dataset = ? AND digest = ?", (dataset, digest)))
 
     def note_list(self, dataset: str, digest: str) -> None:
         """Remember that a list was added to its end."""
         query = "INSERT OR IGNORE INTO lists VALUES (?, ?)"
-        self._database.write(lambda connection: connection.execute(query, (dataset, digest)))
+        self._write(lambda connection: connection.execute(query, (dataset, digest)))
+
+    def keep(self, dataset: str, batch: Batch) -> int:
+        """Note the links that a search has found, and that its question is answered, in one transaction.
+
+        Returns
+        -------
+        int
+            How many links were new.
+        """
+
+        def write(connection: sqlite3.Connection) -> int:
+            new = _insert(connection, dataset, batch.links)
+            if batch.complete:
+                values = [storable(text) for text in (dataset, *batch.question)]
+                connection.execute("INSERT OR IGNORE INTO questions VALUES (?, ?, ?, ?)", values)
+            return new
+
+        return self._write(write)
+
+    def answered(self, dataset: str) -> frozenset[Question]:
+        """Return the questions that were answered to their end."""
+        rows = self._read("SELECT provider, query, label FROM questions WHERE dataset = ?", (dataset,))
+        return frozenset(Question(*row) for row in rows)
 
     def reopen(self, dataset: str, which: Retry, root: Path) -> int:
         """Want links again that were done with.
@@ -183,10 +157,10 @@ class Ledger:
         """
         if which == "failed":
             query = "UPDATE links SET status = NULL WHERE dataset = ? AND status NOT IN ('ok', 'duplicate')"
-            return self._database.write(lambda connection: connection.execute(query, (dataset,)).rowcount)
+            return self._write(lambda connection: connection.execute(query, (dataset,)).rowcount)
         stored = "SELECT id, path FROM links WHERE dataset = ? AND status IN ('ok', 'duplicate')"
-        gone = [link for link, path in self._database.each(stored, dataset) if not (root / path).exists()]
-        self._database.write(lambda connection: _want_again(connection, gone))
+        gone = [link for link, path in self._each(stored, dataset) if not (root / path).exists()]
+        self._write(lambda connection: _want_again(connection, gone))
         return len(gone)
 
     def next_host(self, dataset: str, after: str = "") -> str | None:
@@ -194,11 +168,8 @@ class Ledger:
 
         The server's name is ``-`` for addresses that name none.
         """
-        found = self._database.read(
-            "SELECT host FROM links WHERE dataset = ? AND status IS NULL AND host > ? ORDER BY host LIMIT 1",
-            dataset,
-            after,
-        )
+        query = "SELECT host FROM links WHERE dataset = ? AND status IS NULL AND host > ? ORDER BY host LIMIT 1"
+        found = self._read(query, (dataset, after))
         return found[0][0] if found else None
 
     def wanted(self, dataset: str, host: str, after: int = 0, limit: int = 1) -> list[Wanted]:
@@ -216,7 +187,9 @@ class Ledger:
             "SELECT id, label, url FROM links WHERE dataset = ? AND status IS NULL AND host = ? AND id > ?"
             " ORDER BY id LIMIT ?"
         )
-        return [Wanted(*row) for row in self._database.read(query, dataset, host, after, limit)]
+        return [Wanted(*row) for row in self._read(query, (dataset, host, after, limit))]
+
+    # --- what became of it
 
     def record(self, dataset: str, done: Sequence[Done], settled: Iterable[int] = ()) -> list[Outcome]:
         """Write down what became of links, in one transaction; their files are on the way from then on.
@@ -235,33 +208,32 @@ class Ledger:
         list of Outcome
             As written down, in the same order.
         """
-        arrived = [(link,) for link in settled]
+        arrived = list(settled)
 
         def write(connection: sqlite3.Connection) -> list[Outcome]:
-            connection.executemany(_SETTLE, arrived)
+            _settle(connection, arrived)
             return [_record(connection, dataset, item) for item in done]
 
-        return self._database.write(write)
+        return self._write(write)
 
     def unsettled(self, dataset: str) -> list[tuple[int, str, str]]:
         """Return number, temporary name and final path of the files that are on the way."""
-        return self._database.read(
-            "SELECT id, temporary, path FROM unsettled JOIN links ON id = link WHERE dataset = ?", dataset
-        )
+        query = "SELECT id, temporary, path FROM unsettled JOIN links ON id = link WHERE dataset = ?"
+        return [(link, temporary, path) for link, temporary, path in self._read(query, (dataset,))]
 
     def settle(self, links: Iterable[int], lost: Iterable[int] = ()) -> None:
         """Note that files are no longer on the way, and want those links again whose file was lost."""
-        arrived = [(link,) for link in links]
+        arrived, again = list(links), list(lost)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(_SETTLE, arrived)
-            _want_again(connection, lost)
+            _settle(connection, arrived)
+            _want_again(connection, again)
 
-        self._database.write(write)
+        self._write(write)
 
     def counts(self, dataset: str) -> dict[Status | None, int]:
         """Return how many links have each status; None counts those that are yet to be fetched."""
-        found = self._database.read("SELECT status, count(*) FROM links WHERE dataset = ? GROUP BY status", dataset)
+        found = self._read("SELECT status, count(*) FROM links WHERE dataset = ? GROUP BY status", (dataset,))
         return {None if status is None else Status(status): count for status, count in found}
 
     def rows(self, dataset: str, status: Status | None = None) -> Iterator[Row]:
@@ -273,56 +245,108 @@ class Ledger:
         status : Status, optional
             Only links with this one.
         """
-        for label, url, code, *rest in self._database.each(_ROWS, dataset, status or ""):
+        for label, url, code, *rest in self._each(_ROWS, dataset, status or ""):
             outcome = None if code is None else Outcome(Status(code), *rest[:11])
-            provenance = None if rest[11] is None else Provenance(*rest[12:])
-            yield Row(Link(label, url, provenance), outcome)
+            yield Row(Link(label, url, _provenance(rest[11:])), outcome)
+
+    def stored(self, dataset: str) -> Iterator[tuple[str, str]]:
+        """Yield path and content of each image that was stored, sorted by the bytes of the paths."""
+        yield from self._each(
+            "SELECT path, content FROM links WHERE dataset = ? AND status = 'ok' ORDER BY path", dataset
+        )
+
+    def credits(self, dataset: str, moved: Mapping[str, str]) -> Iterator[Credit]:
+        """Yield whom each image is owed to, sorted by path; memory grows with those that were moved only.
+
+        Parameters
+        ----------
+        dataset : str
+        moved : mapping of str to str
+            Where images lie now that are no longer where they were stored, by their old paths.
+        """
+        stayed = (
+            credit
+            for credit in map(_credit, self._each(f"{_CREDITS} ORDER BY path", dataset))
+            if credit.path not in moved
+        )
+        found = (row for old in moved for row in self._read(f"{_CREDITS} AND path = ?", (dataset, storable(old))))
+        others = sorted((replace(_credit(row), path=moved[row[0]]) for row in found), key=_path)
+        yield from heapq.merge(stayed, others, key=_path)
+
+    # --- the database
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(self.file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        except sqlite3.DatabaseError as error:
+            raise self._unavailable(error) from error
+
+    def _rescue(self, damaged: sqlite3.Connection) -> None:
+        """Nothing: what it knew is found out again."""
+
+    def _restore(self, _rescued: Any, aside: Path) -> str:
+        return (
+            f"The ledger of links was damaged; it is put aside as {aside} and made anew. Run the same command again: "
+            "what it had fetched is fetched again."
+        )
+
+    def _what_moving_it_away_means(self) -> str:
+        return "It can be moved away: the next command makes it anew, and fetches all links again."
+
+    def _each(self, query: str, *values: object) -> Iterator[Any]:
+        """Yield the rows of a query, holding few of them at a time."""
+        cursor = self._retried(lambda: self._connection.execute(query, values))
+        while rows := self._retried(lambda: cursor.fetchmany(_ROWS_AT_ONCE)):
+            yield from rows
 
 
 def _insert(connection: sqlite3.Connection, dataset: str, links: Sequence[Link]) -> int:
-    before = connection.total_changes
+    keyed: dict[int, Link] = {}
+    for link in links:
+        keyed.setdefault(key_of(dataset, link), link)
+    known = {key for (key,) in connection.execute(_KNOWN, (json.dumps(list(keyed)),))}
+    new = [(key, link) for key, link in keyed.items() if key not in known]
     connection.executemany(
         _INSERT,
-        ((dataset, _storable(link.label), _storable(link.url), _server_of(link.url)) for link in links),
+        ((key, dataset, storable(link.label), storable(link.url), server_of(link.url)) for key, link in new),
     )
-    new = connection.total_changes - before
     connection.executemany(
         _INSERT_PROVENANCE,
         (
-            (*map(_storable, _fields(link.provenance)), dataset, _storable(link.label), _storable(link.url))
+            (*values_of_provenance(link.provenance), key_of(dataset, link))
             for link in links
             if link.provenance is not None
         ),
     )
-    return new
+    return len(new)
 
 
 def _record(connection: sqlite3.Connection, dataset: str, item: Done) -> Outcome:
     outcome = item.outcome
     if outcome.status is Status.OK and connection.execute(_TWIN, (dataset, outcome.path, item.id)).fetchone():
         outcome = replace(outcome, status=Status.DUPLICATE, detail="the same bytes as another link's")
-    connection.execute(_UPDATE, (*map(_storable, _fields(outcome)), item.id))
+    connection.execute(_UPDATE, (*values_of_outcome(outcome), item.id))
     if item.temporary:
         connection.execute("INSERT OR REPLACE INTO unsettled VALUES (?, ?)", (item.id, item.temporary))
     return outcome
+
+
+def _settle(connection: sqlite3.Connection, links: Iterable[int]) -> None:
+    connection.executemany("DELETE FROM unsettled WHERE link = ?", [(link,) for link in links])
 
 
 def _want_again(connection: sqlite3.Connection, links: Iterable[int]) -> None:
     connection.executemany("UPDATE links SET status = NULL WHERE id = ?", [(link,) for link in links])
 
 
-def _fields(record: Outcome | Provenance) -> list[Any]:
-    return [getattr(record, field.name) for field in fields(record)]
+def _provenance(row: Sequence[Any]) -> Provenance | None:
+    return None if row[0] is None else Provenance(*row[1:])
 
 
-def _storable(value: Any) -> Any:
-    """Return a value that the database takes; text from strangers may hold halves of surrogate pairs."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
+def _credit(row: Sequence[Any]) -> Credit:
+    path, label, url, finished, *rest = row
+    return Credit(path, label, url, _provenance(rest), finished)
 
 
-def _server_of(url: str) -> str:
-    """Return what stands where a server is named: who is to be asked with care, whether it exists or not."""
-    match = _SERVER.match(url)
-    return _storable(match[1].lower()) if match else "-"
+def _path(credit: Credit) -> str:
+    return credit.path

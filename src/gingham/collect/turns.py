@@ -10,6 +10,7 @@ from gingham.collect.ledger import Ledger, Wanted
 __all__ = ["Turns"]
 
 _LINKS_AT_ONCE = 32
+_MOST_WAITING = 16
 
 
 @dataclass(slots=True)
@@ -17,7 +18,6 @@ class _Server:
     name: str
     running: int = 0
     last: int = 0
-    exhausted: bool = False
     waiting: deque[Wanted] = field(default_factory=deque)
 
 
@@ -31,7 +31,7 @@ class Turns:
     ledger : Ledger
     dataset : str
     servers : int
-        How many to take turns among.
+        Among how many to take turns; up to 16 times as many where some of them must wait.
     per_server : int
         Most links of one that are in work at once.
     """
@@ -39,45 +39,51 @@ class Turns:
     def __init__(self, ledger: Ledger, dataset: str, servers: int, per_server: int) -> None:
         self._ledger = ledger
         self._dataset = dataset
-        self._most = servers
+        self._usual = servers
         self._per_server = per_server
         self._servers: dict[str, _Server] = {}
         self._after: str | None = ""
 
     def take(self) -> tuple[str, Wanted] | None:
         """Return a server and one of its links, which is in work until `give_back`; None where all must wait."""
-        self._fill()
-        free = [server for server in self._servers.values() if server.waiting and server.running < self._per_server]
+        while len(self._servers) < self._usual and self._next_server():
+            pass
+        free = self._free()
+        while not free and len(self._servers) < _MOST_WAITING * self._usual and self._next_server():
+            free = self._free()
         if not free:
             return None
         server = min(free, key=lambda server: server.running)
         link = server.waiting.popleft()
         server.last, server.running = link.id, server.running + 1
+        self._refill(server)
         return server.name, link
 
     def give_back(self, name: str) -> None:
         """Say that a link of this server is no longer in work."""
-        self._servers[name].running -= 1
+        server = self._servers[name]
+        server.running -= 1
+        if not server.running and not server.waiting:
+            del self._servers[name]
 
     @property
     def done(self) -> bool:
-        """Whether there is no link left, in work or waiting."""
-        self._fill()
+        """Whether no link is left, in work or waiting; to be asked when `take` has given none."""
         return not self._servers
 
-    def _fill(self) -> None:
-        for server in list(self._servers.values()):
-            self._refill(server)
-            if server.exhausted and not server.waiting and not server.running:
-                del self._servers[server.name]
-        while self._after is not None and len(self._servers) < self._most:
+    def _free(self) -> list[_Server]:
+        return [server for server in self._servers.values() if server.waiting and server.running < self._per_server]
+
+    def _next_server(self) -> bool:
+        """Let one more server take part; False where there is none."""
+        if self._after is not None:
             self._after = self._ledger.next_host(self._dataset, self._after)
-            if self._after is not None:
-                self._servers[self._after] = _Server(self._after)
-                self._refill(self._servers[self._after])
+        if self._after is None:
+            return False
+        self._servers[self._after] = _Server(self._after)
+        self._refill(self._servers[self._after])
+        return True
 
     def _refill(self, server: _Server) -> None:
-        if server.waiting or server.exhausted:
-            return
-        server.waiting.extend(self._ledger.wanted(self._dataset, server.name, server.last, _LINKS_AT_ONCE))
-        server.exhausted = not server.waiting
+        if not server.waiting:
+            server.waiting.extend(self._ledger.wanted(self._dataset, server.name, server.last, _LINKS_AT_ONCE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,11 +43,13 @@ class Copies:
     Parameters
     ----------
     keep : ImageFile
-        The largest; of equally large ones the sharpest; of equally sharp ones the first by path.
+        Of the files under its label the largest; of equally large ones the sharpest; of equally sharp ones the first by
+        path.
     others : tuple of Copy
         Of the same label, by path: these may go.
     under_other_labels : tuple of Copy
-        By path. None of them may go before a person has said which label is right.
+        Of each other label the file to keep, by path. None of them may go before a person has said which label is
+        right. Listed once, with the best of them all.
     """
 
     keep: ImageFile
@@ -84,19 +86,36 @@ def find_copies(
     members = defaultdict(list)
     for file, group in zip(files, groups.tolist(), strict=True):
         members[group].append(file)
-    found = []
-    for alike in members.values():
-        left = sorted(alike, key=lambda file: file.path) if len(alike) > 1 else []
-        while len(left) > 1:
+    found = [each for alike in members.values() if len(alike) > 1 for each in _of_group(alike, radius, sharpness)]
+    return sorted(found, key=lambda each: (-len(each.others) - len(each.under_other_labels), each.keep.path))
+
+
+def _of_group(
+    alike: Sequence[ImageFile], radius: int, sharpness: Callable[[Sequence[ImageFile]], Sequence[float]]
+) -> Iterator[Copies]:
+    by_label = defaultdict(list)
+    for file in sorted(alike, key=lambda file: file.path):
+        by_label[file.label].append(file)
+    kept = {}
+    for left in by_label.values():
+        while left:
             keep = _best(left, sharpness)
-            copies = _copies_of(keep, left, radius)
-            same = tuple(copy for copy in copies if copy.file.label == keep.label)
-            other = tuple(copy for copy in copies if copy.file.label != keep.label)
-            if copies:
-                found.append(Copies(keep, same, other))
+            copies = tuple(_copies_of(keep, left, radius))
+            kept[keep.path] = (keep, copies)
             gone = {keep.path, *(copy.file.path for copy in copies)}
             left = [file for file in left if file.path not in gone]
-    return sorted(found, key=lambda each: (-len(each.others) - len(each.under_other_labels), each.keep.path))
+    waiting = sorted((keep for keep, _ in kept.values()), key=lambda file: file.path)
+    while waiting:
+        keep = _best(waiting, sharpness) if len(by_label) > 1 else waiting[0]
+        others = [file for file in waiting if file.label != keep.label]
+        elsewhere = tuple(_copies_of(keep, others, radius))
+        if kept[keep.path][1] or elsewhere:
+            yield Copies(keep, kept[keep.path][1], elsewhere)
+        claimed = {copy.file.path for copy in elsewhere}
+        for copy in elsewhere:
+            if own := kept[copy.file.path][1]:
+                yield Copies(copy.file, own, ())
+        waiting = [file for file in waiting if file.path != keep.path and file.path not in claimed]
 
 
 def _best(files: Sequence[ImageFile], sharpness: Callable[[Sequence[ImageFile]], Sequence[float]]) -> ImageFile:

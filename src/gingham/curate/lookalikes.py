@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOKALIKE_COSINE", "MOST_PAIRS", "Lookalikes", "lookalike_pairs"]
 
-LOOKALIKE_COSINE = 0.95
+LOOKALIKE_COSINE = 0.94
 """Default threshold; docs/decisions/checking.md holds the measurements behind it."""
 
 MOST_PAIRS = 100_000
@@ -77,8 +77,6 @@ def lookalike_pairs(features: Floats, threshold: float = LOOKALIKE_COSINE, most:
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must lie above 0 and not above 1, not {threshold}")
     inverse = inverse_lengths(features)
-    if not np.isfinite(inverse).all():
-        raise ValueError(f"features must be finite; row {int(np.isfinite(inverse).argmin())} is not")
     n = len(features)
     least = np.float32(threshold - 1e-6)  # of equal rows the product may round to a little less than 1
     kept = _Kept(most)

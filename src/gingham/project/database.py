@@ -17,6 +17,7 @@ __all__ = ["Database"]
 Result = TypeVar("Result")
 
 BUSY_SECONDS = 30.0
+CACHE_KIB = 64 * 1024
 
 
 class Database(ABC):
@@ -85,6 +86,7 @@ class Database(ABC):
             )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute(f"PRAGMA synchronous = {self.SYNCHRONOUS}")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if version < self.VERSION:
             self._transaction(self._create)
 

@@ -51,8 +51,11 @@ class Index(Database):
         CREATE TABLE IF NOT EXISTS splits (
             split TEXT NOT NULL, content TEXT NOT NULL, side TEXT NOT NULL CHECK (side IN ('train', 'test')),
             PRIMARY KEY (split, content)
-        ) STRICT, WITHOUT ROWID
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS measures (content TEXT PRIMARY KEY, rules TEXT NOT NULL, numbers BLOB NOT NULL)
+            STRICT, WITHOUT ROWID
     """
+    VERSION = 2
 
     def _rescue(self, damaged: sqlite3.Connection) -> Any:
         return damaged.execute("SELECT split, content, side FROM splits").fetchall()
@@ -151,6 +154,15 @@ class Index(Database):
                 )
 
         self._write(write)
+
+    def measures(self, rules: str) -> dict[str, bytes]:
+        """Return what was measured on images by these rules, by content."""
+        return dict(self._read("SELECT content, numbers FROM measures WHERE rules = ?", (rules,)))
+
+    def update_measures(self, rules: str, measured: Mapping[str, bytes]) -> None:
+        """Remember what was measured on images."""
+        rows = [(content, rules, numbers) for content, numbers in measured.items()]
+        self._write(lambda connection: connection.executemany("INSERT OR REPLACE INTO measures VALUES (?, ?, ?)", rows))
 
     def split(self, key: str) -> dict[str, str]:
         """Return the side, ``train`` or ``test``, of every image that a split has assigned, by content."""

@@ -13,6 +13,7 @@ from gingham.workflow.annotating import (
 )
 from gingham.workflow.annotation_files import AnnotationFile, export_annotations, import_annotations
 from gingham.workflow.applying import ApplyResult, apply_labels
+from gingham.workflow.checking import CheckResult, check
 from gingham.workflow.collect_files import AttributionResult, StatusResult, collect_attribution, collect_status
 from gingham.workflow.collecting import CollectResult, collect_dataset, collect_search, collect_urls
 from gingham.workflow.dedupe import DedupeResult, PutBackResult, dedupe, put_back
@@ -46,6 +47,7 @@ __all__ = [
     "AnnotationFile",
     "ApplyResult",
     "AttributionResult",
+    "CheckResult",
     "CollectResult",
     "Comparison",
     "DatasetSummary",
@@ -73,6 +75,7 @@ __all__ = [
     "annotate",
     "annotation_history",
     "apply_labels",
+    "check",
     "collect_attribution",
     "collect_dataset",
     "collect_search",

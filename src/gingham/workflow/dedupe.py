@@ -17,6 +17,7 @@ from gingham.images import open_bytes
 from gingham.project import Move, Moves, ProjectFolder
 from gingham.records import ImageFile, content_hash, display_path
 from gingham.workflow.image_steps import ImageSteps, Progress
+from gingham.workflow.measuring import sharpness_of
 
 __all__ = ["DedupeResult", "PutBackResult", "dedupe", "name_of_batch", "put_back"]
 
@@ -132,8 +133,7 @@ def dedupe(
         linked = [file for file in files if _is_linked(steps.root, file)]
         own = [file for file in files if not _is_linked(steps.root, file)]
         bits = config.splits.near_duplicate_bits
-        sharpness = _Sharpness(steps.root, config.preprocess.max_pixels)
-        copies = find_copies(own, group_images(own, bits), bits, sharpness)
+        copies = find_copies(own, group_images(own, bits), bits, lambda alike: sharpness_of(steps, alike))
         removed, kept = None, []
         if apply and any(each.others for each in copies):
             removed = folder.removed / name_of_batch(folder.removed)
@@ -199,24 +199,3 @@ def name_of_batch(removed: Path) -> str:
     while (removed / f"{day}-{number}").exists():
         number += 1
     return f"{day}-{number}"
-
-
-class _Sharpness:
-    """How sharp images are; those that cannot be read any more not at all."""
-
-    def __init__(self, root: Path, max_pixels: int) -> None:
-        self._root = root
-        self._max_pixels = max_pixels
-
-    def __call__(self, files: Sequence[ImageFile]) -> list[float]:
-        return [self._of(file) for file in files]
-
-    def _of(self, file: ImageFile) -> float:
-        from gingham.curate.measures import measure
-        from gingham.images import decode
-
-        try:
-            image = decode(open_bytes(self._root / file.path, root=self._root), max_pixels=self._max_pixels)
-        except ImageError:
-            return -1.0
-        return measure(image.rgb).sharpness

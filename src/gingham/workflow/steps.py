@@ -5,6 +5,7 @@ The steps compute; this module lays what they made where the next call, or the n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from gingham import __version__
 from gingham.config import Config
 from gingham.project import write_whole
 from gingham.project.digests import digest, file_digest
-from gingham.records import InputRecipe
+from gingham.records import ImageFile, InputRecipe
 from gingham.split import Split, data_fingerprint, leaks, test_fingerprint
 from gingham.workflow.backbones import pretrained_backbone, refined_backbone, single_backbone
 from gingham.workflow.checks import dataset_warnings
@@ -159,12 +160,19 @@ class Steps(ImageSteps):
 
     def featurize(self, backbone: Backbone, rows: np.ndarray[Any, np.dtype[np.intp]] | None = None) -> FeaturizeResult:
         """Return the features of all files, or of some, by a backbone."""
+        _ = self.split  # a list or a rule that does not fit the images is refused before the long work
+        return self._featurize(backbone, self.items if rows is None else [self.items[row] for row in rows])
+
+    def features_of(self, files: Sequence[ImageFile]) -> FeaturizeResult:
+        """Return the features of any images of the dataset, also those without a label, by the pretrained network."""
+        return self._featurize(self.pretrained, [(file.content, file.path) for file in files])
+
+    def _featurize(self, backbone: Backbone, items: Sequence[tuple[str, str]]) -> FeaturizeResult:
         from gingham.features import featurize_dataset
 
-        _ = self.split  # a list or a rule that does not fit the images is refused before the long work
         with self.timed("featurize"):
             return featurize_dataset(
-                self.items if rows is None else [self.items[row] for row in rows],
+                items,
                 root=self.root,
                 backbone=backbone,
                 recipe=self.recipe_of(backbone),

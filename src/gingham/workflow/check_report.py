@@ -1,0 +1,197 @@
+"""The page of check: findings become sections, each with what it means and what to type."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gingham.curate.copies import Copies, Copy
+from gingham.curate.issues import ISSUES
+from gingham.errors import ImageError
+from gingham.evaluate.check_page import MOST_CARDS, MOST_GROUPS, MOST_IN_GROUP, Card, Section, render_check
+from gingham.evaluate.wording import count_of, percent
+from gingham.images import open_bytes, thumbnail_jpeg
+from gingham.records import ImageFile, display_path
+
+if TYPE_CHECKING:
+    from gingham.workflow.checking import CheckResult
+
+__all__ = ["TITLES", "check_page"]
+
+THUMBNAIL_SIDE = 192
+
+TITLES = {
+    "suspect_label": "Suspect labels",
+    "label_conflict": "The same picture under two labels",
+    "exact_duplicate": "Exact copies",
+    "near_duplicate": "Near-duplicates",
+    "lookalike": "Lookalikes",
+    "leak": "Copies across the split",
+    "dark": "Very dark",
+    "bright": "Very bright",
+    "blurred": "Blurred",
+    "low_information": "Little to see",
+    "odd_size": "Odd sizes",
+    "odd_aspect_ratio": "Odd aspect ratios",
+}
+MEANINGS = {
+    "suspect_label": "Models that have not seen the image, and the images most like it, agree on another class. "
+    "Look, and correct what is wrong: the likeliest to be wrong come first.",
+    "label_conflict": "Of the same bytes one label must be wrong: while both stand, they neither train nor test. "
+    "Near-duplicates may show just the difference.",
+    "exact_duplicate": "Files of the same bytes. They stay on one side of the split, and add nothing to the training.",
+    "near_duplicate": "The same picture re-encoded, resized or touched up. They stay on one side of the split.",
+    "lookalike": "Nearly the same to the network: crops, mirror images, shots of one scene. The split does not keep "
+    "them together unless you say so (splits.group_by).",
+    "leak": "Test images of which a copy trains: for them the test is too easy. Accuracy is stated with and without.",
+    "dark": "Can you still tell what it shows?",
+    "bright": "Can you still tell what it shows?",
+    "blurred": "Can you still tell what it shows?",
+    "low_information": "A blank wall, an empty scan, a single colour: is there anything of the class in it?",
+    "odd_size": "Far smaller or larger than the rest: a thumbnail, an icon, a scan?",
+    "odd_aspect_ratio": "Far wider or taller than the rest: the centre crop may miss what matters.",
+}
+
+
+def check_page(result: CheckResult, max_pixels: int) -> str:
+    """Write the page of a result."""
+    return render_check(
+        list(_Sections(result, max_pixels).all()),
+        dataset=Path(result.dataset).name,
+        images=len(result.table.files),
+        classes=sorted(result.per_class.items(), key=lambda item: (-item[1], item[0])),
+        fine=[TITLES[name].lower() for name in ISSUES if result.table.counts().get(name) == 0],
+        notes=result.notes,
+        table=result.csv.name,
+    )
+
+
+class _Sections:
+    def __init__(self, result: CheckResult, max_pixels: int) -> None:
+        self._result = result
+        self._max_pixels = max_pixels
+
+    def all(self) -> Iterator[Section]:
+        result = self._result
+        counts = result.table.counts()
+        if result.skipped:
+            yield self._unreadable()
+        for name in ISSUES:
+            if counts.get(name):
+                yield self._of_issue(name, counts[name])
+        if result.shortcuts:
+            yield self._shortcuts()
+        if result.balance.small or result.balance.imbalance:
+            yield self._balance()
+
+    def _unreadable(self) -> Section:
+        reasons = Counter(item.reason.value for item in self._result.skipped)
+        rows = [
+            (display_path(item.path), f"{item.reason.value}{': ' + item.detail if item.detail else ''}")
+            for item in self._result.skipped[:MOST_CARDS]
+        ]
+        words = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+        lead = f"They have no part in anything: {words}."
+        return Section("unreadable", "Files that cannot be read", len(self._result.skipped), "file", lead, rows=rows)
+
+    def _of_issue(self, name: str, count: int) -> Section:
+        result = self._result
+        title, lead = TITLES[name], MEANINGS[name]
+        if name == "label_conflict":
+            groups = [[self._kept(each), *map(self._copy, each.under_other_labels)] for each in self._conflicts()]
+            command = "gingham label IMAGE CLASS"
+            return Section(name, title, count, "image", lead, (command,), groups=groups)
+        if name in ("exact_duplicate", "near_duplicate"):
+            exact = name == "exact_duplicate"
+            found = [each for each in result.copies if any(copy.exact == exact for copy in each.others)]
+            groups = [
+                [self._kept(each), *(self._copy(copy) for copy in each.others if copy.exact == exact)][:MOST_IN_GROUP]
+                for each in found[:MOST_GROUPS]
+            ]
+            listing = (f"gingham dedupe {self._folder()}", f"gingham dedupe {self._folder()} --apply")
+            return Section(name, title, count, "image", lead, listing, groups=groups)
+        if name == "lookalike":
+            files = {file.path: file for file in result.table.files}
+            groups = [
+                [self._card(files[one]), self._card(files[other], facts=(f"similarity {similarity:.3f}",))]
+                for one, other, similarity in result.lookalikes[:MOST_GROUPS]
+            ]
+            return Section(name, title, count, "image", lead, groups=groups)
+        rows = result.table.worst(name)[:MOST_CARDS].tolist()
+        commands = self._corrections(rows) if name == "suspect_label" else ()
+        return Section(name, title, count, "image", lead, commands, cards=[self._of_row(name, row) for row in rows])
+
+    def _conflicts(self) -> list[Copies]:
+        return [each for each in self._result.copies if each.under_other_labels][:MOST_GROUPS]
+
+    def _corrections(self, rows: Sequence[int]) -> tuple[str, ...]:
+        table, corrections = self._result.table, self._result.suspects_csv
+        first = rows[0]
+        one = [display_path(table.files[first].path), display_path(table.suggested[first])]
+        commands = [f"gingham label {shlex.join(one)}    # one"]
+        if corrections is not None:
+            name = shlex.quote(display_path(str(corrections)))
+            commands.append(f"gingham label import {name}    # all that you have left in that table")
+        return tuple(commands)
+
+    def _of_row(self, name: str, row: int) -> Card:
+        table = self._result.table
+        file, score = table.files[row], float(table.issues[name].score[row])
+        if name == "suspect_label":
+            sure = percent(self._result.confidence[file.path])
+            return self._card(file, suggested=table.suggested[row], facts=(f"{sure} probable",))
+        if name in ("odd_size", "odd_aspect_ratio"):
+            return self._card(file, facts=(f"{file.width:,} x {file.height:,} pixels",))
+        return self._card(file, facts=(f"score {score:.2f}",))
+
+    def _kept(self, each: Copies) -> Card:
+        return self._card(each.keep, facts=(f"{each.keep.width:,} x {each.keep.height:,}", "the one to keep"))
+
+    def _copy(self, copy: Copy) -> Card:
+        how = "the same bytes" if copy.exact else f"{copy.distance} of 256 bits differ"
+        return self._card(copy.file, facts=(f"{copy.file.width:,} x {copy.file.height:,}", how))
+
+    def _card(self, file: ImageFile, suggested: str = "", facts: tuple[str, ...] = ()) -> Card:
+        return Card(file.path, self._thumbnail(file), file.label, suggested, facts)
+
+    def _thumbnail(self, file: ImageFile) -> bytes:
+        root = self._result.root
+        try:
+            return thumbnail_jpeg(open_bytes(root / file.path, root=root), THUMBNAIL_SIDE, max_pixels=self._max_pixels)
+        except ImageError:  # gone since it was looked at
+            return b""
+
+    def _folder(self) -> str:
+        return shlex.quote(display_path(self._result.dataset))
+
+    def _shortcuts(self) -> Section:
+        rows = []
+        for each in self._result.shortcuts:
+            hints = "; ".join(
+                f"{display_path(hint.label)}: {hint.values} ({percent(hint.share)} of its images, "
+                f"{percent(hint.share_of_others)} of the others)"
+                for hint in each.hints
+            )
+            right, chance = percent(each.balanced_accuracy), percent(each.chance)
+            alone = f"Alone it gets {right} right, averaged over classes; chance, {chance}. {hints}."
+            rows.append((f"The {each.property} gives {display_path(each.class_label)} away", alone))
+        lead = (
+            "These properties, which should say nothing, give the class away. A classifier can learn them instead of "
+            "what you mean, and fail where they differ. Were the classes collected from different sources?"
+        )
+        return Section("shortcuts", "Shortcuts", len(rows), "property", lead, rows=rows)
+
+    def _balance(self) -> Section:
+        balance = self._result.balance
+        rows = [(display_path(each.label), each.meaning) for each in balance.small]
+        if balance.imbalance is not None:
+            rows.append(("Out of balance", display_path(balance.imbalance.meaning)))
+        lead = (
+            f"{count_of(len(balance.small), 'class has', 'classes have')} too few images to be judged."
+            if balance.small
+            else "The classes are out of balance."
+        )
+        return Section("balance", "Sizes of the classes", len(rows), "class", lead, rows=rows[:MOST_CARDS])

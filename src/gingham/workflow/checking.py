@@ -1,0 +1,399 @@
+"""The verb check: what is wrong with a folder of images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gingham.config import Config
+from gingham.curate import group_images
+from gingham.curate.balance import Balance, class_balance
+from gingham.curate.copies import Copies, find_copies
+from gingham.curate.issues import ISSUES, IssueTable
+from gingham.curate.quality import Issue
+from gingham.curate.scan import Dataset
+from gingham.curate.shortcuts import Shortcut, shortcuts
+from gingham.errors import DataError, UsageError
+from gingham.project import ProjectFolder, whole_file, write_whole
+from gingham.project.files import refuse_unwritable, user_path
+from gingham.records import ImageFile, Skipped, SkipReason, display_path, spreadsheet_cell
+from gingham.workflow.checks import refuse_hopeless
+from gingham.workflow.measuring import Measured, measure_all
+from gingham.workflow.steps import Progress, Steps
+from gingham.workflow.suspicion import Opinions, out_of_fold_opinions
+
+if TYPE_CHECKING:
+    from gingham.curate.lookalikes import Lookalikes
+
+__all__ = ["CheckResult", "check"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What was found.
+
+    Parameters
+    ----------
+    dataset : str
+    root : Path
+    per_class : mapping of str to int
+        Labelled images.
+    skipped : tuple of Skipped
+        Files that cannot be read.
+    table : IssueTable
+        Of all readable images, those without a label included.
+    copies : tuple of Copies
+    lookalikes : tuple of (str, str, float)
+        Pairs of paths with their similarity, the most alike first; where they were looked for.
+    confidence : mapping of str to float
+        By path, how probable the suggested label of a suspect is.
+    shortcuts : tuple of Shortcut
+        Properties that give the class away.
+    balance : Balance
+    notes : tuple of str
+        What was not looked for, and why; and what else to know.
+    page, csv : Path
+        What was written.
+    suspects_csv : Path or None
+        A table of the suspect labels with the suggested ones, to be edited and imported; None where there is none.
+    seconds : mapping of str to float
+    """
+
+    dataset: str
+    root: Path
+    per_class: Mapping[str, int]
+    skipped: tuple[Skipped, ...]
+    table: IssueTable
+    copies: tuple[Copies, ...]
+    lookalikes: tuple[tuple[str, str, float], ...]
+    confidence: Mapping[str, float]
+    shortcuts: tuple[Shortcut, ...]
+    balance: Balance
+    notes: tuple[str, ...]
+    page: Path
+    csv: Path
+    suspects_csv: Path | None
+    seconds: Mapping[str, float]
+
+    @property
+    def suspects(self) -> list[int]:
+        """Positions in the table of the suspect labels, the most suspect first."""
+        return self.table.worst("suspect_label").tolist() if "suspect_label" in self.table.issues else []
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as one JSON object; undecodable names are escaped."""
+        files = self.table.files
+        return {
+            "dataset": self.dataset,
+            "images": len(files),
+            "per_class": {display_path(name): count for name, count in self.per_class.items()},
+            "unreadable": [
+                {"path": display_path(item.path), "reason": item.reason.value, "detail": item.detail}
+                for item in self.skipped
+            ],
+            "issues": self.table.counts(),
+            "suspect_labels": [
+                {
+                    "path": display_path(files[row].path),
+                    "label": display_path(files[row].label),
+                    "suggested_label": display_path(self.table.suggested[row]),
+                    "probability": round(self.confidence[files[row].path], 4),
+                    "suspect_label_score": round(float(self.table.issues["suspect_label"].score[row]), 4),
+                }
+                for row in self.suspects
+            ],
+            "copies": [
+                {
+                    "keep": display_path(each.keep.path),
+                    "copies": [display_path(copy.file.path) for copy in each.others],
+                    "under_other_labels": [display_path(copy.file.path) for copy in each.under_other_labels],
+                }
+                for each in self.copies
+            ],
+            "lookalikes": [
+                {"paths": [display_path(one), display_path(other)], "similarity": round(similarity, 4)}
+                for one, other, similarity in self.lookalikes
+            ],
+            "shortcuts": [shortcut_json(each) for each in self.shortcuts],
+            "small_classes": {display_path(each.label): each.images for each in self.balance.small},
+            "imbalance": None if self.balance.imbalance is None else round(self.balance.imbalance.ratio, 2),
+            "notes": list(self.notes),
+            "page": display_path(str(self.page)),
+            "table": display_path(str(self.csv)),
+            "suspects": None if self.suspects_csv is None else display_path(str(self.suspects_csv)),
+            "seconds": dict(self.seconds),
+        }
+
+
+def shortcut_json(each: Shortcut) -> dict[str, Any]:
+    """Return a shortcut as JSON."""
+    return {
+        "property": each.property,
+        "balanced_accuracy": round(each.balanced_accuracy, 4),
+        "chance": round(each.chance, 4),
+        "p_value": each.p_value,
+        "hints": [{"label": display_path(hint.label), "values": hint.values} for hint in each.hints],
+    }
+
+
+def check(
+    folder: ProjectFolder,
+    config: Config,
+    images: str | os.PathLike[str] | None,
+    *,
+    by_embedding: bool,
+    labels: bool,
+    output: str | os.PathLike[str] | None,
+    progress: Progress | None,
+) -> CheckResult:
+    """Find out what is wrong with a folder of images; nothing in it is changed.
+
+    Parameters
+    ----------
+    folder : ProjectFolder
+    config : Config
+    images : path, optional
+        Instead of ``dataset``.
+    by_embedding : bool
+        Also look for images that are alike to the network: crops, mirror images.
+    labels : bool
+        Whether to look for wrong labels; without, no features are computed.
+    output : path, optional
+        The page, ``*.html``; the table is written beside it. Default: ``check/<dataset>/report.html``.
+    progress : callable, optional
+
+    Raises
+    ------
+    UsageError
+        If the page has another suffix.
+    DataError
+        If the images folder is missing, or holds no image that can be read.
+    UnavailableError
+        If another process is at work in the project, or a file cannot be written.
+    """
+    from gingham.workflow.check_report import check_page
+
+    page = None if output is None else user_path(output).absolute()
+    if page is not None:
+        if page.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"The page is written to an .html file, not to {page.name}. Type: -o check.html")
+        refuse_unwritable(page)
+    with folder.lock("check"):
+        steps = _Tolerant(folder, config, images, progress)
+        if not steps.corrected.files and not steps.corrected.unlabelled:
+            raise DataError(
+                f"{display_path(str(steps.root))} holds no image that can be read"
+                + (f"; {len(steps.corrected.skipped):,} files cannot be." if steps.corrected.skipped else ".")
+            )
+        page = page or folder.root / "check" / Path(steps.name).name / "report.html"
+        table = page.with_name("images.csv" if output is None else f"{page.stem}.csv")
+        result = _Finding(steps, by_embedding, labels).result(page, table)
+        with whole_file(table) as stream:
+            for part in result.table.to_csv():
+                stream.write(part.encode("utf-8", "backslashreplace"))
+        if result.suspects_csv is not None:
+            write_whole(result.suspects_csv, _corrections(result))
+        with steps.timed("report"):
+            write_whole(page, check_page(result, config.preprocess.max_pixels))
+        return result
+
+
+class _Tolerant(Steps):
+    """Steps that do not refuse a dataset of which no classifier could come."""
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.corrected
+
+    @property
+    def hopeless(self) -> str:
+        """Why no classifier could come of it; an empty string where one could."""
+        try:
+            refuse_hopeless(self.corrected)
+        except DataError as error:
+            return str(error)
+        return ""
+
+
+class _Finding:
+    """One call's way through all that is looked for."""
+
+    def __init__(self, steps: _Tolerant, by_embedding: bool, labels: bool) -> None:
+        self._steps = steps
+        self._files = (*steps.corrected.files, *steps.corrected.unlabelled)
+        self._labelled = len(steps.corrected.files)
+        self._by_embedding = by_embedding
+        self._hopeless = steps.hopeless
+        self._labels = labels and not self._hopeless
+        self._notes: list[str] = []
+        if labels and self._hopeless:
+            self._notes.append(f"Labels were not looked at. {self._hopeless}")
+        elif not labels:
+            self._notes.append("Labels were not looked at, as you wished.")
+
+    def result(self, page: Path, table: Path) -> CheckResult:
+        steps, files = self._steps, self._files
+        measured = measure_all(steps, files)
+        copies = self._copies(measured)
+        issues = measured.issues() | _copy_issues(files, copies, steps.config.splits.near_duplicate_bits)
+        suggested, confidence = [""] * len(files), dict[str, float]()
+        if self._labels:
+            opinions = out_of_fold_opinions(steps)
+            issues |= {"suspect_label": self._suspect_issue(opinions, suggested, confidence)}
+            issues |= {"leak": self._leak_issue()}
+        alike = self._lookalikes()
+        if alike is not None:
+            issues |= {"lookalike": _lookalike_issue(len(files), alike)}
+        per_class = Counter(file.label for file in steps.corrected.files)
+        sizes = {name: per_class.get(name, 0) for name in steps.corrected.classes}
+        ambiguous = sum(said.ambiguous for said in steps.annotations.values())
+        if ambiguous:
+            self._notes.append(f"Marked as ambiguous by annotation: {ambiguous:,}. They are not called suspect.")
+        return CheckResult(
+            dataset=steps.name,
+            root=steps.root,
+            per_class=sizes,
+            skipped=tuple(item for item in steps.corrected.skipped if item.reason is not SkipReason.EXCLUDED),
+            table=IssueTable(
+                files,
+                self._sides(),
+                {name: issues[name] for name in ISSUES if name in issues},
+                tuple(suggested),
+                _same_as(files, copies),
+            ),
+            copies=tuple(copies),
+            lookalikes=() if alike is None else tuple(self._named(alike)),
+            confidence=confidence,
+            shortcuts=tuple(self._shortcuts(measured)),
+            balance=class_balance(sizes, test_fraction=steps.config.splits.test_fraction),
+            notes=(*steps.index_warnings, *self._notes),
+            page=page,
+            csv=table,
+            suspects_csv=_beside(table) if any(suggested) else None,
+            seconds=steps.total_seconds(),
+        )
+
+    def _copies(self, measured: Measured) -> list[Copies]:
+        bits = self._steps.config.splits.near_duplicate_bits
+        return find_copies(self._files, group_images(self._files, bits), bits, measured.sharpness_of)
+
+    def _sides(self) -> tuple[str, ...]:
+        waiting = ("unlabelled",) * (len(self._files) - self._labelled)
+        if self._hopeless:
+            return ("none",) * self._labelled + waiting
+        return (*map(str, self._steps.split.sides), *waiting)
+
+    def _suspect_issue(self, opinions: Opinions, suggested: list[str], confidence: dict[str, float]) -> Issue:
+        steps = self._steps
+        score, present = np.ones(len(self._files), np.float32), np.zeros(len(self._files), bool)
+        score[opinions.rows] = opinions.suspects.label_score
+        present[opinions.rows] = opinions.suspects.is_suspect
+        present &= ~self._settled()
+        for place in np.flatnonzero(present[opinions.rows]):
+            row, code = opinions.rows[place], int(opinions.suspects.suggested[place])
+            suggested[row] = steps.dataset.classes[code]
+            confidence[self._files[row].path] = float(opinions.probabilities[place, code])
+        return Issue(score, present)
+
+    def _settled(self) -> NDArray[np.bool_]:
+        """Return which images a person has given a label, or marked as ambiguous; bool [n]."""
+        said = self._steps.annotations
+        known = [said.get(file.content) for file in self._files]
+        return np.array([each is not None and (each.label is not None or each.ambiguous) for each in known], bool)
+
+    def _leak_issue(self) -> Issue:
+        present = np.zeros(len(self._files), bool)
+        present[self._steps.rows("test")] = self._steps.leaks()
+        return Issue((~present).astype(np.float32), present)
+
+    def _lookalikes(self) -> Lookalikes | None:
+        from gingham.curate.lookalikes import lookalike_pairs
+
+        if not self._by_embedding:
+            return None
+        features = self._steps.features_of(self._files)
+        found = lookalike_pairs(np.where(features.ok[:, None], features.features, 0))
+        if found.found > len(found.pairs):
+            self._notes.append(
+                f"Of {found.found:,} pairs of lookalikes the {len(found.pairs):,} most alike are listed."
+            )
+        return found
+
+    def _named(self, alike: Lookalikes) -> list[tuple[str, str, float]]:
+        return [
+            (self._files[i].path, self._files[j].path, float(similarity))
+            for (i, j), similarity in zip(alike.pairs.tolist(), alike.similarities, strict=True)
+        ]
+
+    def _shortcuts(self, measured: Measured) -> list[Shortcut]:
+        steps = self._steps
+        if self._hopeless or len(steps.dataset.classes) < 2:
+            return []
+        found = shortcuts(
+            measured.properties(range(self._labelled)),
+            steps.labels,
+            steps.classes,
+            steps.groups,
+            steps.config.seed,
+        )
+        return [each for each in found if each.is_shortcut]
+
+
+def _beside(table: Path) -> Path:
+    return table.with_name("suspects.csv" if table.name == "images.csv" else f"{table.stem}-suspects.csv")
+
+
+def _corrections(result: CheckResult) -> str:
+    """Write the suspect labels as a table that ``gingham label import`` reads, the most suspect first."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(("path", "label", "label_now", "probability", "content"))
+    table = result.table
+    for row in result.suspects:
+        file = table.files[row]
+        names = (spreadsheet_cell(name) for name in (file.path, table.suggested[row], file.label))
+        writer.writerow((*names, round(result.confidence[file.path], 4), file.content))
+    return stream.getvalue()
+
+
+def _copy_issues(files: Sequence[ImageFile], copies: Sequence[Copies], bits: int) -> dict[str, Issue]:
+    """Return which images are copies: to the byte, nearly, and under two labels."""
+    places = {file.path: place for place, file in enumerate(files)}
+    names = ("exact_duplicate", "near_duplicate", "label_conflict")
+    score = {name: np.ones(len(files), np.float32) for name in names}
+    present = {name: np.zeros(len(files), bool) for name in names}
+
+    def mark(name: str, path: str, distance: int) -> None:
+        place = places[path]
+        present[name][place] = True
+        score[name][place] = min(score[name][place], distance / (bits + 1))
+
+    for each in copies:
+        for copy in (*each.others, *each.under_other_labels):
+            mark("exact_duplicate" if copy.exact else "near_duplicate", copy.file.path, copy.distance)
+        for copy in each.under_other_labels:
+            mark("label_conflict", copy.file.path, copy.distance)
+            mark("label_conflict", each.keep.path, copy.distance)
+    return {name: Issue(score[name], present[name]) for name in names}
+
+
+def _lookalike_issue(n: int, alike: Lookalikes) -> Issue:
+    score, present = np.ones(n, np.float32), np.zeros(n, bool)
+    for column in alike.pairs.T:
+        np.minimum.at(score, column, 1 - alike.similarities)
+        present[column] = True
+    return Issue(np.clip(score, 0, 1), present)
+
+
+def _same_as(files: Sequence[ImageFile], copies: Sequence[Copies]) -> tuple[str, ...]:
+    kept = {copy.file.path: each.keep.path for each in copies for copy in (*each.others, *each.under_other_labels)}
+    return tuple(kept.get(file.path, "") for file in files)
