@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         FeaturesResult,
         HistoryResult,
         InitResult,
+        LearningResult,
         NearestResult,
+        NextResult,
         Progress,
         PutBackResult,
         RefineResult,
@@ -231,6 +233,29 @@ class Project:
         from gingham import workflow
 
         return workflow.export(self.folder, run, output, precision, with_resize, self._progress)
+
+    def next(
+        self,
+        images: StrPath | None = None,
+        count: int = 12,
+        output: StrPath | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> NextResult:
+        """Find the images that it pays to look at; see :func:`gingham.workflow.next_up`."""
+        from gingham import workflow
+
+        return workflow.next_up(self.folder, self.parameters(overrides), images, count, output, self._progress)
+
+    def learning_curve(
+        self, images: StrPath | None = None, more: int = 50, overrides: Mapping[str, Any] | None = None
+    ) -> LearningResult:
+        """Find out which class needs more images, and what they would buy.
+
+        See :func:`gingham.workflow.learning_curve`.
+        """
+        from gingham import workflow
+
+        return workflow.learning_curve(self.folder, self.parameters(overrides), images, more, self._progress)
 
     def label(
         self,

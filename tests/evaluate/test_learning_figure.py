@@ -1,4 +1,4 @@
-"""The figure of learning curves: a panel each, in the order of the ranking, with what was measured and what is expected."""
+"""The figure of learning curves: a panel each, by rank, with what was measured and what is expected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def panels(counts: list[int], names: list[str] | None = None, law: Law = RISING)
     return made, [axes for axes in figure.axes if axes.axison]
 
 
-@pytest.mark.parametrize("classes", [2, 3, 5, MOST_CLASSES, MOST_CLASSES + 1, 40])
+@pytest.mark.parametrize("classes", [2, MOST_CLASSES, MOST_CLASSES + 1])
 def test_all_classes_first_then_each_by_rank(classes: int) -> None:
     made, axes = panels([20] * classes)
     titles = [each.get_title(loc="left") for each in axes]
@@ -32,7 +32,6 @@ def test_a_panel_shows_what_was_measured_and_what_is_expected() -> None:
     made, axes = panels([60, 80])
     for panel, k in zip(axes[1:], made.ranking, strict=True):
         outlook = made.classes[k]
-        lines = {(line.get_linestyle(), line.get_marker()): line for line in panel.lines}
         hollow = [line for line in panel.lines if line.get_markerfacecolor() == LIGHT.paper]
         gain = outlook.with_more(50)
         assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in hollow] == [(outlook.images + 50, gain.accuracy)]
@@ -45,7 +44,6 @@ def test_a_panel_shows_what_was_measured_and_what_is_expected() -> None:
         assert solid.get_xdata()[-1] == outlook.images == dashed[0].get_xdata()[0]
         assert dashed[0].get_xdata()[-1] == outlook.images + 100
         assert panel.get_xlim()[1] > outlook.images + 100
-        assert lines
 
 
 @pytest.mark.parametrize(
@@ -65,7 +63,7 @@ def test_nothing_is_expected_where_nothing_can_be(images: int, law: Law, words: 
     assert len(hollow) == (words == " → ")
 
 
-def test_all_points_are_inside(photos: None = None) -> None:
+def test_all_points_are_inside() -> None:
     made, axes = panels([12, 60, 30], law=(0.1, 2.0, 0.4))
     low, high = axes[0].get_ylim()
     assert high == 1
@@ -73,14 +71,12 @@ def test_all_points_are_inside(photos: None = None) -> None:
 
 
 def test_no_text_lies_on_another_and_none_is_cut_off() -> None:
-    names = ["a name of thirty-two letters, whole", "m" * 60, "日本", "$x$", "_y"]
+    names = ["a name of twenty-eight letters", "a name that " * 8, "日本", "$x$", "_y"]
     made = findings([30] * 5, [RISING] * 5, resamples=20)
     figure = draw_learning(made, names)
     figure.draw_without_rendering()
-    boxes = []
-    for axes in (each for each in figure.axes if each.axison):
-        for text in (axes._left_title, *axes.texts):  # type: ignore[attr-defined]
-            boxes.append(text.get_window_extent())
+    texts = [text for axes in figure.axes if axes.axison for text in (axes._left_title, *axes.texts)]  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent() for text in texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert all(figure.bbox.padded(1).contains(*corner) for box in boxes for corner in box.corners())
 

@@ -16,7 +16,7 @@ from gingham.cli import render
 from gingham.cli.batch import Batch, BatchOptions, predict_batch
 from gingham.cli.calling import COMMON, Common, Images, Parameters, Result, call
 from gingham.cli.collect import collect_app
-from gingham.cli.curation import check, dedupe
+from gingham.cli.curation import check, dedupe, learning_curve, next_up
 from gingham.cli.label import add_short_forms, label_app
 from gingham.cli.named_images import named_images
 from gingham.cli.progress import ProgressBar
@@ -39,6 +39,8 @@ app.command(runs_app)
 app.command(collect_app)
 app.command(check)
 app.command(dedupe)
+app.command(next_up, name="next")
+app.command(learning_curve)
 app.command(label_app)
 add_short_forms(app)
 

@@ -11,7 +11,7 @@ from gingham.cli import render_curation as render
 from gingham.cli.calling import COMMON, Common, Images, Parameters, call
 from gingham.errors import UsageError
 
-__all__ = ["check", "dedupe"]
+__all__ = ["check", "dedupe", "learning_curve", "next_up"]
 
 
 def check(
@@ -59,3 +59,34 @@ def dedupe(
         call(common, None, "dedupe_undo", render.put_back)
     else:
         call(common, config, "dedupe", render.dedupe, images=images, apply=apply)
+
+
+def next_up(
+    images: Images = None,
+    /,
+    *,
+    count: Annotated[int, Parameter(name=["--count", "-n"], help="How many, for each reason.")] = 12,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="The page, *.html; the table, *.csv, lies beside it. Else in next/."),
+    ] = None,
+    common: Common = COMMON,
+    config: Parameters = None,
+) -> None:
+    """Say which images it pays to look at: suspect labels, then unsure ones, then those unlike anything labelled.
+
+    Images in a folder `unlabelled`, beside those of the classes, are predicted on.
+    """
+    call(common, config, "next", render.next_up, images=images, count=count, output=output)
+
+
+def learning_curve(
+    images: Images = None,
+    /,
+    *,
+    more: Annotated[int, Parameter(help="So many more images of a class are thought of.")] = 50,
+    common: Common = COMMON,
+    config: Parameters = None,
+) -> None:
+    """Say which class needs more photos, and what they would buy: accuracy against the number of images, and beyond."""
+    call(common, config, "learning_curve", render.learning_curve, images=images, more=more)

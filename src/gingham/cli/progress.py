@@ -28,6 +28,7 @@ WORDS = {
     "sample": "Rendering the sample",
     "predict": "Predicting",
     "explain": "Explaining",
+    "curves": "Measuring learning curves",
     "measure": "Measuring images",
     "move": "Moving files",
     "search": "Searching",

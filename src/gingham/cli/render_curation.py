@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from gingham.workflow.applying import ApplyResult
     from gingham.workflow.checking import CheckResult
     from gingham.workflow.dedupe import DedupeResult, PutBackResult
+    from gingham.workflow.learning import LearningResult
+    from gingham.workflow.looking import NextResult
 
 SHOWN = 10
+SHOWN_CLASSES = 20
 
 
 def annotate(result: AnnotateResult) -> str:
@@ -177,6 +180,55 @@ def check(result: CheckResult) -> str:
         )
         lines.append(f"          `gingham label import {shlex.quote(near(result.suspects_csv))}`")
     return "\n".join([*lines, *_notes(result.notes)])
+
+
+def next_up(result: NextResult) -> str:
+    """List the images to look at, each with the reason."""
+    waiting = f" and {result.unlabelled:,} without a label" if result.unlabelled else ""
+    lines = [f"{count_of(result.labelled, 'labelled image')}{waiting}."]
+    if not result.images:
+        lines.append("None of them asks to be looked at.")
+    for reason, title in NEXT.items():
+        of_it = [each for each in result.images if each.reason == reason]
+        if of_it:
+            rows = [(display_path(each.path), display_path(each.why)) for each in of_it]
+            lines += ["", tabulated((title, ""), rows)]
+    if result.images:
+        first = result.images[0]
+        command = shlex.join(["gingham", "label", display_path(first.path), display_path(first.suggested)])
+        lines += ["", f"Such as: {command}. An image whose class you have said is not asked for again."]
+    lines += [f"Page   {near(result.page)}", f"Table  {near(result.csv)}"]
+    return "\n".join([*lines, *_notes(result.notes)])
+
+
+NEXT = {"suspect": "suspect labels", "unsure": "unsure", "unlike": "unlike anything labelled"}
+
+
+def learning_curve(result: LearningResult) -> str:
+    """Say which class needs more images, and what they would buy."""
+    from gingham.evaluate.learning_words import headline, points, points_range, verdict
+
+    found = result.findings
+    title, reasons = headline(found, result.classes)
+    rows = []
+    for k in found.ranking[:SHOWN_CLASSES]:
+        outlook = found.classes[k]
+        gain = outlook.with_more(found.more)
+        rows.append(
+            (
+                result.classes[k],
+                f"{outlook.images:,}",
+                percents(outlook.accuracy),
+                percents(gain.accuracy),
+                f"{points(gain.gain)} ({points_range(gain.gain_interval)})",
+                verdict(outlook, found.more),
+            )
+        )
+    head = ("class", "images", "recognised", f"with {found.more:,} more", "points", "")
+    hidden = len(found.ranking) - len(rows)
+    more = [f"and {count_of(hidden, 'class', 'classes')} more on the page."] if hidden > 0 else []
+    parts = [f"{title}. {reasons}", "", tabulated(head, rows), *more, "", f"Page  {near(result.page)}"]
+    return "\n".join([*parts, *_notes(result.warnings)])
 
 
 def _right(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

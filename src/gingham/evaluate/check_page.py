@@ -1,4 +1,4 @@
-"""The page of check: what is wrong with a folder of images, with pictures."""
+"""The page of check and next: what is wrong with a folder of images, or which of them to look at, with pictures."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ class Section:
         Of each the first is the one to keep.
     rows : sequence of (str, str)
         Findings without pictures: what, and what of it.
+    total : int
+        How many cards, groups or rows there are, if more than are given.
     """
 
     anchor: str
@@ -71,14 +73,13 @@ class Section:
     cards: Sequence[Card] = ()
     groups: Sequence[Sequence[Card]] = ()
     rows: Sequence[tuple[str, str]] = ()
+    total: int = 0
 
     @property
     def note(self) -> str:
         """Say that there are more than are shown, where there are."""
         shown = len(self.cards or self.groups or self.rows)
-        if not shown or shown >= self.count:
-            return ""
-        return f"Showing {shown:,} of {count_of(self.count, self.unit)}; the table has all."
+        return f"Showing {shown:,} of {self.total:,}; the table has all." if shown < self.total else ""
 
 
 def render_check(
@@ -90,6 +91,7 @@ def render_check(
     fine: Sequence[str],
     notes: Sequence[str],
     table: str,
+    purpose: str = "what is wrong with the images",
 ) -> str:
     """Write the page, one file that needs nothing else.
 
@@ -108,6 +110,8 @@ def render_check(
         What was not looked for, and why.
     table : str
         Name of the table beside the page.
+    purpose : str
+        What the page is about.
     """
     environment = new_environment()
     environment.filters["jpeg_url"] = jpeg_url
@@ -120,5 +124,6 @@ def render_check(
         fine=fine,
         notes=notes,
         table=table,
+        purpose=purpose,
         count_of=count_of,
     )

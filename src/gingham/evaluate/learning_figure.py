@@ -24,7 +24,7 @@ MOST_CLASSES = 11
 
 COLUMNS = 3
 PANEL = (2.9, 2.15)
-_LONGEST_NAME = 32
+_LONGEST_NAME = 28
 _NOTHING_EXPECTED = {Prospect.TOO_FEW: "too few to tell", Prospect.FLAWLESS: "all recognised"}
 
 

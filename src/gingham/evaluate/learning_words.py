@@ -50,7 +50,7 @@ def verdict(outlook: Outlook, more: int) -> str:
         return f"Still rising: {100 * low:.1f} to {100 * high:.1f} points."
     if points(low) == points(0.0):
         return f"Not sure: perhaps nothing, at most {100 * high:.1f} points."
-    return f"Rising a little: {100 * low:.1f} to {100 * high:.1f} points."
+    return f"Not sure how much: {100 * low:.1f} to {100 * high:.1f} points."
 
 
 def headline(findings: LearningFindings, names: Sequence[str]) -> tuple[str, str]:

@@ -20,6 +20,8 @@ from gingham.workflow.dedupe import DedupeResult, PutBackResult, dedupe, put_bac
 from gingham.workflow.doctor import doctor
 from gingham.workflow.export import export
 from gingham.workflow.history import compare, runs, show
+from gingham.workflow.learning import LearningResult, learning_curve
+from gingham.workflow.looking import NextResult, next_up
 from gingham.workflow.nearest import NearestImage, NearestResult, Neighbours, nearest
 from gingham.workflow.results import (
     Comparison,
@@ -58,9 +60,11 @@ __all__ = [
     "FeaturesResult",
     "HistoryResult",
     "InitResult",
+    "LearningResult",
     "NearestImage",
     "NearestResult",
     "Neighbours",
+    "NextResult",
     "Progress",
     "PutBackResult",
     "RefineResult",
@@ -90,7 +94,9 @@ __all__ = [
     "featurize",
     "import_annotations",
     "init",
+    "learning_curve",
     "nearest",
+    "next_up",
     "put_back",
     "refine",
     "run",

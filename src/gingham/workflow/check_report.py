@@ -19,7 +19,7 @@ from gingham.records import ImageFile, display_path
 if TYPE_CHECKING:
     from gingham.workflow.checking import CheckResult
 
-__all__ = ["TITLES", "check_page"]
+__all__ = ["TITLES", "check_page", "thumbnail"]
 
 THUMBNAIL_SIDE = 192
 
@@ -95,15 +95,27 @@ class _Sections:
         ]
         words = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
         lead = f"They have no part in anything: {words}."
-        return Section("unreadable", "Files that cannot be read", len(self._result.skipped), "file", lead, rows=rows)
+        return Section(
+            "unreadable",
+            "Files that cannot be read",
+            len(self._result.skipped),
+            "file",
+            lead,
+            rows=rows,
+            total=len(self._result.skipped),
+        )
 
     def _of_issue(self, name: str, count: int) -> Section:
         result = self._result
         title, lead = TITLES[name], MEANINGS[name]
         if name == "label_conflict":
-            groups = [[self._kept(each), *map(self._copy, each.under_other_labels)] for each in self._conflicts()]
+            doubtful = [each for each in result.copies if each.under_other_labels]
+            groups = [
+                [self._card(each.keep, facts=(_pixels(each.keep),)), *map(self._copy, each.under_other_labels)]
+                for each in doubtful[:MOST_GROUPS]
+            ]
             command = "gingham label IMAGE CLASS"
-            return Section(name, title, count, "image", lead, (command,), groups=groups)
+            return Section(name, title, count, "image", lead, (command,), groups=groups, total=len(doubtful))
         if name in ("exact_duplicate", "near_duplicate"):
             exact = name == "exact_duplicate"
             found = [each for each in result.copies if any(copy.exact == exact for copy in each.others)]
@@ -112,20 +124,18 @@ class _Sections:
                 for each in found[:MOST_GROUPS]
             ]
             listing = (f"gingham dedupe {self._folder()}", f"gingham dedupe {self._folder()} --apply")
-            return Section(name, title, count, "image", lead, listing, groups=groups)
+            return Section(name, title, count, "image", lead, listing, groups=groups, total=len(found))
         if name == "lookalike":
             files = {file.path: file for file in result.table.files}
             groups = [
                 [self._card(files[one]), self._card(files[other], facts=(f"similarity {similarity:.3f}",))]
                 for one, other, similarity in result.lookalikes[:MOST_GROUPS]
             ]
-            return Section(name, title, count, "image", lead, groups=groups)
+            return Section(name, title, count, "image", lead, groups=groups, total=len(result.lookalikes))
         rows = result.table.worst(name)[:MOST_CARDS].tolist()
         commands = self._corrections(rows) if name == "suspect_label" else ()
-        return Section(name, title, count, "image", lead, commands, cards=[self._of_row(name, row) for row in rows])
-
-    def _conflicts(self) -> list[Copies]:
-        return [each for each in self._result.copies if each.under_other_labels][:MOST_GROUPS]
+        cards = [self._of_row(name, row) for row in rows]
+        return Section(name, title, count, "image", lead, commands, cards=cards, total=count)
 
     def _corrections(self, rows: Sequence[int]) -> tuple[str, ...]:
         table, corrections = self._result.table, self._result.suspects_csv
@@ -144,25 +154,18 @@ class _Sections:
             sure = percent(self._result.confidence[file.path])
             return self._card(file, suggested=table.suggested[row], facts=(f"{sure} probable",))
         if name in ("odd_size", "odd_aspect_ratio"):
-            return self._card(file, facts=(f"{file.width:,} x {file.height:,} pixels",))
+            return self._card(file, facts=(_pixels(file),))
         return self._card(file, facts=(f"score {score:.2f}",))
 
     def _kept(self, each: Copies) -> Card:
-        return self._card(each.keep, facts=(f"{each.keep.width:,} x {each.keep.height:,}", "the one to keep"))
+        return self._card(each.keep, facts=(_pixels(each.keep), "the one to keep"))
 
     def _copy(self, copy: Copy) -> Card:
         how = "the same bytes" if copy.exact else f"{copy.distance} of 256 bits differ"
-        return self._card(copy.file, facts=(f"{copy.file.width:,} x {copy.file.height:,}", how))
+        return self._card(copy.file, facts=(_pixels(copy.file), how))
 
     def _card(self, file: ImageFile, suggested: str = "", facts: tuple[str, ...] = ()) -> Card:
-        return Card(file.path, self._thumbnail(file), file.label, suggested, facts)
-
-    def _thumbnail(self, file: ImageFile) -> bytes:
-        root = self._result.root
-        try:
-            return thumbnail_jpeg(open_bytes(root / file.path, root=root), THUMBNAIL_SIDE, max_pixels=self._max_pixels)
-        except ImageError:  # gone since it was looked at
-            return b""
+        return Card(file.path, thumbnail(self._result.root, file.path, self._max_pixels), file.label, suggested, facts)
 
     def _folder(self) -> str:
         return shlex.quote(display_path(self._result.dataset))
@@ -195,3 +198,15 @@ class _Sections:
             else "The classes are out of balance."
         )
         return Section("balance", "Sizes of the classes", len(rows), "class", lead, rows=rows[:MOST_CARDS])
+
+
+def _pixels(file: ImageFile) -> str:
+    return f"{file.width:,} x {file.height:,}"
+
+
+def thumbnail(root: Path, path: str, max_pixels: int) -> bytes:
+    """Return a small JPEG of an image of a dataset; nothing if it cannot be read any more."""
+    try:
+        return thumbnail_jpeg(open_bytes(root / path, root=root), THUMBNAIL_SIDE, max_pixels=max_pixels)
+    except ImageError:
+        return b""

@@ -7,12 +7,11 @@ import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gingham.config import Config
 from gingham.curate import group_images
@@ -297,18 +296,12 @@ class _Finding:
         score, present = np.ones(len(self._files), np.float32), np.zeros(len(self._files), bool)
         score[opinions.rows] = opinions.suspects.label_score
         present[opinions.rows] = opinions.suspects.is_suspect
-        present &= ~self._settled()
+        present &= ~np.array([steps.is_settled(file) for file in self._files], bool)
         for place in np.flatnonzero(present[opinions.rows]):
             row, code = opinions.rows[place], int(opinions.suspects.suggested[place])
             suggested[row] = steps.dataset.classes[code]
             confidence[self._files[row].path] = float(opinions.probabilities[place, code])
         return Issue(score, present)
-
-    def _settled(self) -> NDArray[np.bool_]:
-        """Return which images a person has given a label, or marked as ambiguous; bool [n]."""
-        said = self._steps.annotations
-        known = [said.get(file.content) for file in self._files]
-        return np.array([each is not None and (each.label is not None or each.ambiguous) for each in known], bool)
 
     def _leak_issue(self) -> Issue:
         present = np.zeros(len(self._files), bool)
@@ -324,9 +317,11 @@ class _Finding:
         found = lookalike_pairs(np.where(features.ok[:, None], features.features, 0))
         if found.found > len(found.pairs):
             self._notes.append(
-                f"Of {found.found:,} pairs of lookalikes the {len(found.pairs):,} most alike are listed."
+                f"Of {found.found:,} pairs of lookalikes only the {len(found.pairs):,} most alike count."
             )
-        return found
+        groups = group_images(self._files, self._steps.config.splits.near_duplicate_bits)
+        other = groups[found.pairs[:, 0]] != groups[found.pairs[:, 1]]  # copies are told already
+        return replace(found, pairs=found.pairs[other], similarities=found.similarities[other])
 
     def _named(self, alike: Lookalikes) -> list[tuple[str, str, float]]:
         return [

@@ -118,6 +118,11 @@ class ImageSteps:
             self.index_warnings += [annotations.warning] if annotations.warning else []
         return said
 
+    def is_settled(self, file: ImageFile) -> bool:
+        """Tell whether a person has said which class an image has, or that it cannot be told."""
+        said = self.annotations.get(file.content)
+        return said is not None and (said.label is not None or said.ambiguous)
+
     @cached_property
     def corrected(self) -> Dataset:
         """The dataset with the labels that people have given, and without what they have excluded."""
