@@ -69,12 +69,17 @@ def photos() -> list[bytes]:
     made = []
     for _ in range(PATTERNS):
         waves = sum(
-            rng.uniform(5, 40) * np.sin(2 * np.pi * (rng.uniform(-20, 20) * x + rng.uniform(-20, 20) * y)) for _ in range(6)
+            rng.uniform(5, 40) * np.sin(2 * np.pi * (rng.uniform(-20, 20) * x + rng.uniform(-20, 20) * y))
+            for _ in range(6)
         )
-        colour = rng.uniform(60, 190, 3) + rng.uniform(-60, 60, 3) * x[..., None] + rng.uniform(-60, 60, 3) * y[..., None]
+        colour = (
+            rng.uniform(60, 190, 3) + rng.uniform(-60, 60, 3) * x[..., None] + rng.uniform(-60, 60, 3) * y[..., None]
+        )
         pixels = colour + waves[..., None] * rng.uniform(0.3, 1, 3) + rng.normal(0, 9, (360, 480, 1))
         rgb = np.clip(pixels, 0, 255).astype(np.uint8)
-        made.append(min((simplejpeg.encode_jpeg(rgb, quality=q) for q in range(40, 96, 3)), key=lambda j: abs(len(j) - 40_000)))
+        made.append(
+            min((simplejpeg.encode_jpeg(rgb, quality=q) for q in range(40, 96, 3)), key=lambda j: abs(len(j) - 40_000))
+        )
     return made
 
 

@@ -24,6 +24,8 @@ def test_a_label_that_was_left_out_does_not_speak_for_itself(k):
     second = held_out_probabilities(search, features, labels, labels != truth)
     assert second.shape == (len(labels), k)
     assert second.sum(axis=1) == pytest.approx(1)
+    with_all = held_out_probabilities(search, features, labels, np.zeros(len(labels), bool))
+    assert second[wrong, truth[wrong]].mean() > with_all[wrong, truth[wrong]].mean()
     assert (second.argmax(axis=1) == truth).mean() >= (first.argmax(axis=1) == truth).mean()
     assert (second.argmax(axis=1) == truth).mean() > 0.97
 

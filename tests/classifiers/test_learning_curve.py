@@ -151,6 +151,13 @@ def test_the_seed_decides_and_bundles_do_not(monkeypatch: pytest.MonkeyPatch) ->
     assert (measured(X, y).right != first.right).mean() < 0.002
 
 
+def test_where_it_is_much_work_one_draw_must_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = makers.blobs(60, 8, 3)
+    assert measured(X, y, draws=None).right.shape == (4, 3, 3, 60)
+    monkeypatch.setattr(learning_curve, "MUCH_WORK", 60 * 3 * 4 - 1)
+    assert measured(X, y, draws=None).right.shape == (4, 3, 1, 60)
+
+
 def test_progress_rises_to_all_of_it() -> None:
     X, y = makers.blobs(60, 8, 3)
     told: list[tuple[int, int]] = []

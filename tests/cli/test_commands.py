@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gingham.cli.calling import COMMON
-from gingham.cli.commands import app, label_app, runs_app
+from gingham.cli.commands import app, collect_app, label_app, runs_app
 from gingham.config import Config, parameters
 
 ARGUMENTS = {
@@ -17,10 +17,14 @@ ARGUMENTS = {
     "runs compare": ["a", "b"],
     "predict": ["model.onnx", "a.jpg"],
     "label import": ["annotations.csv"],
+    "collect urls": ["links.csv"],
+    "collect dataset": ["clothing"],
+    "collect search": ["--query", "fox"],
 }
 WITHOUT_PARAMETERS = {
     "runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy",
     "undo", "label undo", "label export",
+    "collect urls", "collect search", "collect dataset", "collect status", "collect attribution",
 }  # fmt: skip
 
 
@@ -28,9 +32,9 @@ def names(group: Any) -> list[str]:
     return [name for name in group if not name.startswith("-")]
 
 
-GROUPS = {"runs": runs_app, "label": label_app}
+GROUPS = {"runs": runs_app, "collect": collect_app, "label": label_app}
 COMMANDS = [
-    *(name for name in names(app) if name != "runs"),
+    *(name for name in names(app) if name not in ("runs", "collect")),
     *(f"{group} {name}" for group, inner in GROUPS.items() for name in names(inner)),
 ]
 
@@ -79,6 +83,14 @@ def test_every_parameter_is_a_flag_of_every_command_that_works(command: str) -> 
     flags = {name for argument in found(command).assemble_argument_collection() for name in argument.names}
     for parameter in parameters():
         assert f"--{parameter.name.replace('_', '-')}" in flags
+
+
+@pytest.mark.parametrize("command", ["collect urls", "collect search", "collect dataset"])
+def test_collecting_takes_the_parameters_of_its_table(command: str) -> None:
+    flags = {name for argument in found(command).assemble_argument_collection() for name in argument.names}
+    for parameter in parameters():
+        if parameter.name.startswith("collection."):
+            assert f"--{parameter.name.removeprefix('collection.').replace('_', '-')}" in flags
 
 
 def test_a_flag_may_be_spelt_as_in_the_file() -> None:

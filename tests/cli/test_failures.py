@@ -69,6 +69,7 @@ WRONG_USAGE = [
     pytest.param(["run", "--svm.fold", "3"], nothing, "Did you mean `folds`?", id="misspelt flag"),
     pytest.param(["run", "--svm.fold=3"], nothing, "Did you mean `folds`?", id="misspelt flag with ="),
     pytest.param(["run", "--folds", "3"], nothing, "--svm.folds", id="flag without its table"),
+    pytest.param(["serve", "--port", "99999"], nothing, "`service.port` cannot be '99999'", id="flag of one table"),
     pytest.param(["run"], toml("[svm]\nfold = 3"), "Did you mean `folds`?", id="misspelt key"),
     pytest.param(["run"], toml("[svn]\nfolds = 3"), "Did you mean `svm`?", id="misspelt table"),
     pytest.param(["run"], toml("[svm"), "not valid TOML", id="broken file"),

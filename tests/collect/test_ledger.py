@@ -16,7 +16,18 @@ from gingham.errors import UnavailableError
 URL = "http://example.org/%d.jpg"
 FOUND = Provenance("openverse", "cat", "http://x.org/1", "A cat", "Ann", "", "by", "4.0", "http://cc", "A cat by Ann")
 OK = Outcome(
-    Status.OK, "", 200, "http://example.org/final.jpg", "cat/0.jpg", 123, "ab" * 32, "cd" * 16, 640, 480, 0.5, "2026-01-01"
+    Status.OK,
+    "",
+    200,
+    "http://example.org/final.jpg",
+    "cat/0.jpg",
+    123,
+    "ab" * 32,
+    "cd" * 16,
+    640,
+    480,
+    0.5,
+    "2026-01-01",
 )
 
 
@@ -64,7 +75,9 @@ def test_wanted_links_come_in_portions(ledger: Ledger) -> None:
     ledger.add("photos", (Link("cat", URL % n) for n in range(5)))
     first = ledger.wanted("photos", "example.org", limit=2)
     assert [link.url for link in first] == [URL % 0, URL % 1]
-    assert [link.url for link in ledger.wanted("photos", "example.org", first[-1].id, limit=9)] == [URL % n for n in (2, 3, 4)]
+    assert [link.url for link in ledger.wanted("photos", "example.org", first[-1].id, limit=9)] == [
+        URL % n for n in (2, 3, 4)
+    ]
 
 
 def test_an_outcome_is_kept_as_it_is(ledger: Ledger) -> None:
@@ -146,7 +159,9 @@ def test_answers_of_a_search(ledger: Ledger) -> None:
 
 def test_credits_are_sorted_by_where_the_images_lie_now(ledger: Ledger) -> None:
     ledger.add("photos", [Link("cat", URL % n, FOUND if n else None) for n in range(5)])
-    for link, path in zip(wanted(ledger), ["cat/b.jpg", "cat/a.jpg", "cat/d.jpg", "cat/c.jpg", "cat/c.jpg"], strict=True):
+    for link, path in zip(
+        wanted(ledger), ["cat/b.jpg", "cat/a.jpg", "cat/d.jpg", "cat/c.jpg", "cat/c.jpg"], strict=True
+    ):
         ledger.record("photos", [Done(link.id, Outcome(Status.OK, path=path, content=path[4], finished="2026"))])
     assert list(ledger.stored("photos")) == [(f"cat/{name}.jpg", name) for name in "abcd"]
     found = list(ledger.credits("photos", {"cat/a.jpg": "dog/a.jpg", "cat/d.jpg": "ant/d.jpg"}))

@@ -34,8 +34,10 @@ def written(folder: Path, content: str | bytes, name: str = "list.tsv") -> Path:
         pytest.param(f"cat;{URL}\ndog;{OTHER}\n", id="semicolons without a header"),
         pytest.param(f"label,url\ncat,{URL}\ndog,{OTHER}\n", id="CSV with a header"),
         pytest.param(f"URL;Class\n{URL};cat\n{OTHER};dog\n", id="semicolons, capitals, class, other order"),
-        pytest.param(f"id,Category,Image_URL,x\n1,cat,{URL},\n2,dog,{OTHER},9\n", id="category, image_url, more columns"),
-        pytest.param(f"link,title,label\n{URL},\"a\nb\",cat\n{OTHER},\"19\"\" rim, new\",dog\n", id="quotes around lines"),
+        pytest.param(
+            f"id,Category,Image_URL,x\n1,cat,{URL},\n2,dog,{OTHER},9\n", id="category, image_url, more columns"
+        ),
+        pytest.param(f'link,title,label\n{URL},"a\nb",cat\n{OTHER},"19"" rim, new",dog\n', id="quotes around lines"),
         pytest.param(f"\ufefflabel,url\r\ncat,{URL}\r\n\r\ndog,{OTHER}\r\n\r\n", id="mark, CRLF, blank lines"),
         pytest.param(f"\n\n cat \t {URL} \n,\n\t\ndog\t{OTHER}\t\t\n".replace(",\n", ""), id="spaces, empty cells"),
         pytest.param(f'"cat"\t"{URL}"\n"dog"\t{OTHER}\n', id="quoted TSV"),

@@ -101,6 +101,24 @@ def test_bursts_of_one_group_are_no_evidence():
     assert not shortcuts({"brightness": brightness}, labels, NAMES, groups)[0].is_shortcut
 
 
+def test_a_large_group_counts_no_more_than_a_single_image():
+    labels = np.array([0] * 40 + [1] * 40 + [0] * 1000)
+    values = np.array([1.0] * 40 + [2.0] * 40 + [2.0] * 1000)  # a thousand shots of one scene look like class 1
+    groups = np.minimum(np.arange(1080), 80)
+    (found,) = shortcuts({"brightness": values}, labels, NAMES, groups)
+    assert found.is_shortcut
+    assert found.balanced_accuracy > 0.98
+
+
+def test_accuracy_is_that_on_images_not_counted():
+    accuracies = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        (found,) = shortcuts({"it": rng.normal(size=120)}, rng.integers(4, size=120), NAMES, seed=seed)
+        accuracies.append(found.balanced_accuracy)
+    assert np.mean(accuracies) == pytest.approx(0.25, abs=0.04)
+
+
 def test_a_weak_tendency_is_no_shortcut_however_significant():
     labels = balanced(20_000, 4)
     values = np.random.default_rng(0).normal(size=20_000) + 0.3 * labels

@@ -46,6 +46,14 @@ def test_a_panel_shows_what_was_measured_and_what_is_expected() -> None:
         assert panel.get_xlim()[1] > outlook.images + 100
 
 
+def test_what_is_told_of_far_more_images_squeezes_no_panel() -> None:
+    made = findings([60, 80], [RISING] * 2, others=(1000,), resamples=20)
+    panel = draw_learning(made, ["cat", "dog"]).axes[1]
+    images = made.classes[made.ranking[0]].images
+    assert images + 90 < max(line.get_xdata()[-1] for line in panel.lines) <= images + 100  # type: ignore[index]
+    assert panel.get_xlim()[1] < 1.1 * (images + 100)
+
+
 @pytest.mark.parametrize(
     ("images", "law", "words"),
     [

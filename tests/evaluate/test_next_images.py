@@ -91,9 +91,14 @@ UNLIKE = {"distance": 0.9, "label": -1}
             id="of suspect copies the worst",
         ),
         pytest.param(
-            [{"settled": True, "group": 1}, {**UNSURE, "group": 1}, {**SUSPECT, "group": 1}],
-            [(2, "suspect")],
-            id="a settled copy speaks for all but suspects",
+            [{"settled": True, "group": 1}, {**UNSURE, "group": 1}, {**UNLIKE, "group": 1}],
+            [],
+            id="a settled copy speaks for its copies",
+        ),
+        pytest.param(
+            [{"settled": True, "group": 1}, {**SUSPECT, "group": 1}],
+            [(1, "suspect")],
+            id="but not for a suspect",
         ),
         pytest.param(
             [{**UNSURE, "probabilities": CLOSER}, {**UNSURE, "probabilities": CLOSER, "like": 0}, UNSURE],

@@ -28,6 +28,9 @@ SHARES = (0.08, 0.13, 0.22, 0.36, 0.6, 1.0)
 DRAWS = 3
 """Random choices of the images that stay, for each share below 1."""
 
+MUCH_WORK = 1_000_000
+"""Images times problems, K (K + 1): where there are more, one draw must do."""
+
 _TOLERANCE = 1e-3  # of the certified gap over the objective
 _SCORE_BYTES = 192 << 20  # of margins and their change, n x P each
 
@@ -90,7 +93,7 @@ def measure_learning_curves(
     normalize: bool,
     folds: int,
     seed: int,
-    draws: int = DRAWS,
+    draws: int | None = None,
     shares: Sequence[float] = SHARES,
     progress: Callable[[int, int], None] | None = None,
 ) -> LearningCurves:
@@ -122,8 +125,8 @@ def measure_learning_curves(
         Fewer are made where there are fewer groups.
     seed : int
         Of the folds and the draws.
-    draws : int
-        R.
+    draws : int, optional
+        R; by default three, or one of many images in many classes. The time grows with the images and with K².
     shares : sequence of float
         In (0, 1], ascending, the last of them 1: S.
     progress : callable of (done, total), optional
@@ -145,6 +148,7 @@ def measure_learning_curves(
     X = _prepared(features, normalize)
     weight = balanced if class_weight == "balanced" else constant({}, n_classes)
     n, S = len(X), len(shares)
+    draws = draws or (DRAWS if n * n_classes * (n_classes + 1) <= MUCH_WORK else 1)
     right = np.zeros((n_classes + 1, S, draws, n), bool)
     sizes = np.zeros((n_classes + 1, S, n_folds))
     with workers() as pool:

@@ -81,7 +81,7 @@ def _as_gingham_error(error: Exception) -> GinghamError:
     causes: list[BaseException | None] = [error, error.__cause__, error.__context__]
     invalid = next((cause for cause in causes if isinstance(cause, ValidationError)), None)
     if invalid is not None:
-        return ConfigError(explain(invalid.errors()[0]))
+        return ConfigError(explain(invalid.errors()[0], invalid.title))
     if isinstance(error, UnknownOptionError) and error.token:
         name = error.token.value.partition("=")[0].lstrip("-").replace("-", "_")
         if "." in name:

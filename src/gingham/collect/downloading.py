@@ -9,7 +9,7 @@ import datetime
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +77,7 @@ def download(
     """
     total = ledger.counts(dataset).get(None, 0)
     work = _Downloads(ledger, dataset, root, settings, resolver)
-    with _silent_retries(), ThreadPoolExecutor(1, "gingham-collect") as thread:
+    with ThreadPoolExecutor(1, "gingham-collect") as thread:
         running = thread.submit(work.run)
         try:
             while not running.done():
@@ -246,16 +246,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:  # on Windows
         return None
     return uvloop.new_event_loop
-
-
-@contextlib.contextmanager
-def _silent_retries() -> Iterator[None]:
-    """Keep stamina from logging each retry: the ledger says what came of them."""
-    from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
-
-    hooks = get_on_retry_hooks()
-    set_on_retry_hooks(())
-    try:
-        yield
-    finally:
-        set_on_retry_hooks(hooks)

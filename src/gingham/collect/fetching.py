@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import logging
 import random
 import re
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +27,8 @@ MAX_REDIRECTS = 5
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _HEADERS = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+logging.getLogger("stamina").addHandler(logging.NullHandler())  # or Python prints its notes on retries to stderr
+
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
 

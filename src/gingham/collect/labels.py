@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import unicodedata
 
@@ -13,6 +14,7 @@ MAX_LABEL_BYTES = 255
 """What file systems allow in one name."""
 
 
+@functools.lru_cache(maxsize=4096)
 def label_fault(label: str) -> str:
     r"""Return why a label cannot be the name of a class folder; empty where it can.
 

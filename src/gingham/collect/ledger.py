@@ -212,7 +212,7 @@ class Ledger(Database):
 
         def write(connection: sqlite3.Connection) -> list[Outcome]:
             _settle(connection, arrived)
-            return [_record(connection, dataset, item) for item in done]
+            return _record(connection, dataset, done)
 
         return self._write(write)
 
@@ -321,14 +321,24 @@ def _insert(connection: sqlite3.Connection, dataset: str, links: Sequence[Link])
     return len(new)
 
 
-def _record(connection: sqlite3.Connection, dataset: str, item: Done) -> Outcome:
-    outcome = item.outcome
-    if outcome.status is Status.OK and connection.execute(_TWIN, (dataset, outcome.path, item.id)).fetchone():
-        outcome = replace(outcome, status=Status.DUPLICATE, detail="the same bytes as another link's")
-    connection.execute(_UPDATE, (*values_of_outcome(outcome), item.id))
-    if item.temporary:
-        connection.execute("INSERT OR REPLACE INTO unsettled VALUES (?, ?)", (item.id, item.temporary))
-    return outcome
+def _record(connection: sqlite3.Connection, dataset: str, done: Sequence[Done]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    paths: set[str] = set()
+    for item in done:
+        outcome = item.outcome
+        if outcome.status is Status.OK:
+            twin = outcome.path in paths or connection.execute(_TWIN, (dataset, outcome.path, item.id)).fetchone()
+            if twin:
+                outcome = replace(outcome, status=Status.DUPLICATE, detail="the same bytes as another link's")
+            paths.add(outcome.path)
+        outcomes.append(outcome)
+    connection.executemany(
+        _UPDATE, ((*values_of_outcome(outcome), item.id) for item, outcome in zip(done, outcomes, strict=True))
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO unsettled VALUES (?, ?)", [(item.id, item.temporary) for item in done if item.temporary]
+    )
+    return outcomes
 
 
 def _settle(connection: sqlite3.Connection, links: Iterable[int]) -> None:

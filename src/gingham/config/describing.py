@@ -103,9 +103,17 @@ def to_toml(config: Config | None = None) -> str:
     return "\n".join(lines)
 
 
-def explain(error: ErrorDetails) -> str:
-    """Say in a sentence what is wrong with a parameter and what is allowed."""
-    name = dotted_name(error)
+def explain(error: ErrorDetails, model: str = "Config") -> str:
+    """Say in a sentence what is wrong with a parameter and what is allowed.
+
+    Parameters
+    ----------
+    error : ErrorDetails
+    model : str
+        Name of the model that was being made, as pydantic gives it: a table's, where a command takes only that.
+    """
+    tables = {table.__name__: prefix for prefix, table in _tables()}
+    name = tables.get(model.removeprefix("nullable[").removesuffix("]"), "") + dotted_name(error)
     if error["type"] == "extra_forbidden":
         return explain_unknown(name)
     known = {parameter.name: parameter for parameter in parameters()}

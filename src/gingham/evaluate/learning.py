@@ -143,7 +143,8 @@ def _weights(at: Floats, errors: Floats, images: int) -> Floats:
     small. Half an error more, so that no weight is infinite.
     """
     smoothed = np.minimum(0.5, (errors * images + 0.5) / (images + 1))
-    return at / (smoothed * (1 - smoothed))
+    weights: Floats = at / (smoothed * (1 - smoothed))
+    return weights
 
 
 def _outlook(

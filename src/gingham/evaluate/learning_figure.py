@@ -22,6 +22,9 @@ __all__ = ["MOST_CLASSES", "draw_learning", "shown_classes"]
 MOST_CLASSES = 11
 """That have a panel of their own, beside that of all classes together."""
 
+BEYOND = 2
+"""Times the images whose effect is told: so far the curves go on, if they are known so far."""
+
 COLUMNS = 3
 PANEL = (2.9, 2.15)
 _LONGEST_NAME = 28
@@ -75,16 +78,15 @@ def _panel(axes: Axes, outlook: Outlook, title: str, more: int, theme: Theme) ->
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     curve, gain = outlook.curve, outlook.with_more(more)
+    last = outlook.images + BEYOND * more
     if outlook.prospect is not Prospect.TOO_FEW:
-        now = curve.fitted_sizes <= outlook.images
-        later = curve.fitted_sizes >= outlook.images
-        axes.fill_between(
-            curve.fitted_sizes, curve.fitted_low, curve.fitted_high, color=theme.accent, alpha=0.14, linewidth=0
-        )
-        axes.plot(curve.fitted_sizes[now], curve.fitted[now], color=theme.accent, linewidth=1.5)
-        axes.plot(
-            curve.fitted_sizes[later], curve.fitted[later], color=theme.accent, linewidth=1.5, linestyle=(0, (3, 2))
-        )
+        shown = curve.fitted_sizes <= last
+        sizes, fitted = curve.fitted_sizes[shown], curve.fitted[shown]
+        low, high = curve.fitted_low[shown], curve.fitted_high[shown]
+        now, later = sizes <= outlook.images, sizes >= outlook.images
+        axes.fill_between(sizes, low, high, color=theme.accent, alpha=0.14, linewidth=0)
+        axes.plot(sizes[now], fitted[now], color=theme.accent, linewidth=1.5)
+        axes.plot(sizes[later], fitted[later], color=theme.accent, linewidth=1.5, linestyle=(0, (3, 2)))
     axes.axvline(outlook.images, color=theme.muted, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1)
     axes.vlines(curve.sizes, curve.low, curve.high, color=theme.accent, alpha=0.4, linewidth=1.6)
     axes.plot(curve.sizes[:-1], curve.accuracy[:-1], "o", color=theme.accent, markersize=3.5, clip_on=False, zorder=3)
@@ -99,7 +101,7 @@ def _panel(axes: Axes, outlook: Outlook, title: str, more: int, theme: Theme) ->
         _change(outlook, more), (0, 1), xytext=(0, 5), xycoords="axes fraction", textcoords="offset points",
         color=theme.muted, fontsize=POINTS - 1,
     )  # fmt: skip
-    axes.set_xlim(0, 1.04 * curve.fitted_sizes[-1])
+    axes.set_xlim(0, 1.04 * last)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
 

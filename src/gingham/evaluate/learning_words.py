@@ -85,8 +85,7 @@ def headline(findings: LearningFindings, names: Sequence[str]) -> tuple[str, str
         return f"{name} needs photos most", f"{change}, and {averaged}. {_everywhere(findings)}"
     if best.prospect is Prospect.GROWS:
         return f"{name} would gain most, partly from other classes", (
-            f"{change}. But some of what one class wins, others lose: {averaged}."
-            f" {_everywhere(findings)}"
+            f"{change}. But some of what one class wins, others lose: {averaged}. {_everywhere(findings)}"
         )
     return "No class stands out", (
         f"The most promising is {name}. {change}, which may be nothing. {_everywhere(findings)}"
