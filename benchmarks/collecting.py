@@ -29,6 +29,7 @@ LINKS = 5_000
 ROUNDS = 3
 CONCURRENCY = 64
 PATTERNS = 40
+SIZE = 40_000
 FAULTS = ("404", "500", "html", "short", "cut")
 """Each of them in one link of a hundred: not there, broken, a page instead, a body cut off, an image cut off."""
 
@@ -68,18 +69,14 @@ def photos() -> list[bytes]:
     y, x = np.mgrid[0:360, 0:480] / 480
     made = []
     for _ in range(PATTERNS):
-        waves = sum(
-            rng.uniform(5, 40) * np.sin(2 * np.pi * (rng.uniform(-20, 20) * x + rng.uniform(-20, 20) * y))
-            for _ in range(6)
-        )
-        colour = (
-            rng.uniform(60, 190, 3) + rng.uniform(-60, 60, 3) * x[..., None] + rng.uniform(-60, 60, 3) * y[..., None]
-        )
+        across, down = rng.uniform(-125, 125, (2, 6, 1, 1))
+        waves = (rng.uniform(5, 40, (6, 1, 1)) * np.sin(across * x + down * y)).sum(axis=0)
+        slopes = rng.uniform(-60, 60, (2, 3))
+        colour = rng.uniform(60, 190, 3) + slopes[0] * x[..., None] + slopes[1] * y[..., None]
         pixels = colour + waves[..., None] * rng.uniform(0.3, 1, 3) + rng.normal(0, 9, (360, 480, 1))
         rgb = np.clip(pixels, 0, 255).astype(np.uint8)
-        made.append(
-            min((simplejpeg.encode_jpeg(rgb, quality=q) for q in range(40, 96, 3)), key=lambda j: abs(len(j) - 40_000))
-        )
+        encoded = [simplejpeg.encode_jpeg(rgb, quality=quality) for quality in range(40, 96, 3)]
+        made.append(min(encoded, key=lambda jpeg: abs(len(jpeg) - SIZE)))
     return made
 
 

@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 
 from docs.generate import PAGE, parameters_page
+from gingham.collect.manifests import manifest
+from tests.collect.faulty_server import FaultyServer, says
+from tests.collect.search_servers import FakeOpenverse, FakeWikimedia, openverse_item, serving, wikimedia_item
 from tests.textures import environment, texture_bytes
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ONLY = {"text", "json", "toml"}
-FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md", "refinement.md", "tuning.md"}
+FOLLOWED = {"README.md", "model-file.md", "service.md", "deployment.md", "refinement.md", "tuning.md", "images.md"}
 # Each is checked by a test of its own below, or is how this environment was made.
 OF_A_CLONE = {"make demo", "make test", "make demo-refine", "pip install -e .", 'pip install -e ".[train]"'}
 
@@ -33,8 +36,8 @@ def commands(block: str) -> list[str]:
     return [line.partition("  #")[0].partition(" # ")[0].strip() for line in block.splitlines() if line.strip()]
 
 
-def follow(page: Path, folder: Path) -> int:
-    """Do what a page says, in a folder; return how many commands and blocks that were.
+def follow(page: Path, folder: Path, **more: str) -> int:
+    """Do what a page says, in a folder, with more variables; return how many commands and blocks that were.
 
     A service is left running for what comes after it, on a port that is free here.
     """
@@ -49,7 +52,7 @@ def follow(page: Path, folder: Path) -> int:
         "GINGHAM_TUNING__BACKBONES": "efficientnet_lite0",
         "GINGHAM_TUNING__RESOLUTIONS": "96,128",
     }
-    variables = environment(PATH=f"{scripts}:{environment()['PATH']}", **quick)
+    variables = environment(PATH=f"{scripts}:{environment()['PATH']}", **quick, **more)
     ran = 0
     with contextlib.ExitStack() as services:
         for language, block in blocks(page):
@@ -113,6 +116,23 @@ def test_the_page_on_refinement_is_followed_to_the_letter_beside_photos(tmp_path
 def test_the_page_on_tuning_is_followed_to_the_letter_beside_photos(tmp_path: Path) -> None:
     write_photos(tmp_path / "my-photos")
     assert follow(ROOT / "docs" / "tuning.md", tmp_path) == 3
+
+
+def test_the_page_on_images_is_followed_to_the_letter_beside_photos_and_servers(tmp_path: Path) -> None:
+    write_photos(tmp_path / "my-photos")
+    openverse, wikimedia = FakeOpenverse(), FakeWikimedia()
+    first = manifest("clothing").images[0][0]
+    with FaultyServer({f"/clothing/{first}": says()}) as server, serving(openverse, wikimedia):
+        openverse.items = [openverse_item(n, url=server.url(f"/image/{n}")) for n in range(3)]
+        wikimedia.items = [wikimedia_item(3, {"url": server.url("/image/3"), "thumburl": server.url("/image/3")})]
+        (tmp_path / "links.tsv").write_text(f"label\turl\ncat\t{server.url('/image/4')}\ncat\t{server.url('/404')}\n")
+        mirrors = {"openverse": openverse.base, "wikimedia": wikimedia.base, "clothing": server.url("/clothing")}
+        variables = {
+            "GINGHAM_COLLECTION__ALLOW_PRIVATE": "true",
+            "GINGHAM_COLLECTION__PER_HOST": "64",
+            "GINGHAM_COLLECTION__MIRRORS": ",".join(f"{name}={address}" for name, address in mirrors.items()),
+        }
+        assert follow(ROOT / "docs" / "images.md", tmp_path, **variables) >= 20
 
 
 @pytest.mark.parametrize(("page", "least"), [("model-file.md", 1), ("service.md", 4), ("deployment.md", 1)])

@@ -327,9 +327,7 @@ class Names(AbstractResolver):
         if host in self._names:
             addresses = next(self._names[host])
         else:
-            flags = (
-                socket.AI_NUMERICHOST
-            )  # numbers in any notation, as the system reads them, but no question to anyone
+            flags = socket.AI_NUMERICHOST  # numbers as the system reads them, but no question to anyone
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
             addresses = [str(peer[0]) for *_, peer in found]
         return [

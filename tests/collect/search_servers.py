@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import aiohttp
@@ -164,6 +165,28 @@ class FakeFlickr(FakeProvider):
     def provider(self, **changes: Any) -> Provider:
         keys = changes.pop("keys", KEYS)
         return Flickr(settings(**changes), keys, base=self.base, manners=FAST)
+
+
+@contextlib.contextmanager
+def serving(*providers: FakeProvider) -> Iterator[None]:
+    """Let providers answer, in a thread of their own."""
+    ready, over = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for provider in providers:
+                await stack.enter_async_context(provider.serve())
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def openverse_item(number: int, **changes: Any) -> dict[str, Any]:

@@ -316,7 +316,7 @@ def test_kill(tmp_path: Path) -> None:
                 if killed < KILLS:
                     time.sleep(rng.uniform(0, 0.8))
                     child.kill()
-                output, errors = child.communicate()
+                _, errors = child.communicate()
                 assert errors == ""
                 files = {name: data for name, data in place.files().items() if not name.startswith(STAGING)}
                 assert files.items() <= content.items()

@@ -34,10 +34,8 @@ def written(folder: Path, content: str | bytes, name: str = "list.tsv") -> Path:
         pytest.param(f"cat;{URL}\ndog;{OTHER}\n", id="semicolons without a header"),
         pytest.param(f"label,url\ncat,{URL}\ndog,{OTHER}\n", id="CSV with a header"),
         pytest.param(f"URL;Class\n{URL};cat\n{OTHER};dog\n", id="semicolons, capitals, class, other order"),
-        pytest.param(
-            f"id,Category,Image_URL,x\n1,cat,{URL},\n2,dog,{OTHER},9\n", id="category, image_url, more columns"
-        ),
-        pytest.param(f'link,title,label\n{URL},"a\nb",cat\n{OTHER},"19"" rim, new",dog\n', id="quotes around lines"),
+        pytest.param(f"id,Category,Image_URL,x\n1,cat,{URL},\n2,dog,{OTHER},9\n", id="category, image_url"),
+        pytest.param(f'link,title,label\n{URL},"a\nb",cat\n{OTHER},"19"" rim, new",dog\n', id="quoted lines"),
         pytest.param(f"\ufefflabel,url\r\ncat,{URL}\r\n\r\ndog,{OTHER}\r\n\r\n", id="mark, CRLF, blank lines"),
         pytest.param(f"\n\n cat \t {URL} \n,\n\t\ndog\t{OTHER}\t\t\n".replace(",\n", ""), id="spaces, empty cells"),
         pytest.param(f'"cat"\t"{URL}"\n"dog"\t{OTHER}\n', id="quoted TSV"),
@@ -56,13 +54,13 @@ def test_forms(content: str | bytes, tmp_path: Path) -> None:
         pytest.param(f"cat\t{URL}\n\t{OTHER}\n", Link("", OTHER), id="no label"),
         pytest.param(f"cat\t{URL}\ncat\tnowhere\n", Link("cat", "nowhere"), id="no address but a word"),
         pytest.param(f"cat,{URL}\ncat,http://x.org/a,b\n", Link("cat", "http://x.org/a,b"), id="a comma in an address"),
-        pytest.param(f"{URL},cat\nhttp://x.org/a,b,cat\n", Link("cat", "http://x.org/a,b"), id="the same, address first"),
+        pytest.param(f"{URL},cat\nhttp://x.org/a,b,cat\n", Link("cat", "http://x.org/a,b"), id="address first"),
         pytest.param(f"label,url,n\ncat,{URL},1\ncat,http://x.org/a,b,2\n", Link("", "cat,http://x.org/a,b,2"), id="with a header it is broken"),  # noqa: E501
         pytest.param(f"label,url,n\ncat,{URL},1\n,,3\n", Link("", ""), id="only other cells"),
         pytest.param(f'cat\t{URL}\n19" rim\t{OTHER}\n', Link('19" rim', OTHER), id="a quote in TSV"),
         pytest.param(f'cat\t{URL}\n"rim\t{OTHER}\n', Link('"rim', OTHER), id="a quote at its beginning in TSV"),
         pytest.param(f"cat\t{URL}\nkürbis\t{OTHER}\n", Link("kürbis", OTHER), id="umlaut"),
-        pytest.param(f"cat\t{URL}\n".encode() + b"k\xfcrbis\t" + OTHER.encode(), Link("k\\xfcrbis", OTHER), id="Latin-1"),
+        pytest.param(f"cat\t{URL}\n".encode() + b"k\xfcrbis\t" + OTHER.encode(), Link("k\\xfcrbis", OTHER), id="Latin"),
     ],
 )  # fmt: skip
 def test_rows_that_are_odd_or_broken_are_links_too(content: str | bytes, expected: Link, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ HOSTS = [
     "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
     "[0:0:0:0:0:ffff:127.0.0.1]", "[::ffff:0:127.0.0.1]", "[::127.0.0.1]", "[::7f00:1]", "[64:ff9b::127.0.0.1]",
     "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:7f00:0001::1]", "[2001:0:7f00:1::]",
-    "[fe80::1]", "[fe80::1%25lo]", "[fe80::1%lo]", "[::1%25lo]", "[fec0::1]", "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]",
+    "[fe80::1]", "[fe80::1%25lo]", "[fe80::1%lo]", "[::1%25lo]", "[fec0::1]", "[fc00::1]", "[fd00:ec2::254]",
+    "[ff02::1]",
     # other networks
     "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1",
     "255.255.255.255", "168.63.129.16",
@@ -186,12 +187,12 @@ def test_what_servers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("contact", "told"),
     [
-        ("", "(no contact given)"), ("ann@example.org", "(ann@example.org)"), ("a\r\nX: 1", "(a  X: 1)"), ("(a)", "(a)"),
-        ("Zoë", "(Zo )"), ("\\", "(no contact given)"),
+        ("", "(no contact given)"), ("ann@example.org", "(ann@example.org)"), ("a\r\nX: 1", "(a  X: 1)"),
+        ("(a)", "(a)"), ("Zoë", "(Zo)"), ("\\", "(no contact given)"),
     ],
 )  # fmt: skip
 def test_contact(contact: str, told: str) -> None:
-    assert told.replace("(Zo )", "(Zo)") in user_agent(contact)
+    assert told in user_agent(contact)
 
 
 def test_an_error_that_has_nothing_to_do_with_addresses() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import csv
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from tests.collect.search_servers import (
     FakeProvider,
     FakeWikimedia,
     openverse_item,
+    serving,
     status,
     wikimedia_item,
 )
@@ -34,28 +32,6 @@ PRIVATE = {"collection.allow_private": True, "collection.retries": 0, "collectio
 def server() -> Iterator[FaultyServer]:
     with FaultyServer() as running:
         yield running
-
-
-@contextlib.contextmanager
-def serving(*providers: FakeProvider) -> Iterator[None]:
-    """Let providers answer, in a thread of their own."""
-    ready, over = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            for provider in providers:
-                await stack.enter_async_context(provider.serve())
-            ready.set()
-            await asyncio.to_thread(over.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def mirrors(**providers: FakeProvider) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gingham.collect.ledger_rows import (
     values_of_outcome,
     values_of_provenance,
 )
+from gingham.collect.ledger_tables import CREDITS, INSERT, INSERT_PROVENANCE, KNOWN, ROWS, SCHEMA, TWIN, UPDATE
 from gingham.collect.records import Link, Outcome, Provenance, Status
 from gingham.collect.searching import Batch, Question
 from gingham.project.database import BUSY_SECONDS, Database
@@ -30,25 +31,6 @@ __all__ = ["Done", "Ledger", "Retry", "Row", "Wanted"]
 
 Retry = Literal["failed", "missing"]
 
-_INSERT = "INSERT INTO links (key, dataset, label, url, host) VALUES (?, ?, ?, ?, ?)"
-_KNOWN = "SELECT key FROM links WHERE key IN (SELECT value FROM json_each(?))"
-_INSERT_PROVENANCE = """
-INSERT OR IGNORE INTO provenance SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM links WHERE key = ?
-"""
-_UPDATE = """
-UPDATE links SET status = ?, detail = ?, code = ?, final_url = ?, path = ?, size = ?, sha256 = ?, content = ?,
-width = ?, height = ?, seconds = ?, finished = ? WHERE id = ?
-"""
-_TWIN = "SELECT 1 FROM links WHERE dataset = ? AND path = ? AND status = 'ok' AND id <> ?"
-_ROWS = """
-SELECT label, url, status, detail, code, final_url, path, size, sha256, content, width, height, seconds, finished,
-provenance.* FROM links LEFT JOIN provenance ON link = id
-WHERE dataset = ?1 AND (?2 = '' OR status = ?2) ORDER BY id
-"""
-_CREDITS = """
-SELECT path, label, url, finished, provenance.* FROM links LEFT JOIN provenance ON link = id
-WHERE dataset = ? AND status = 'ok'
-"""
 _AT_ONCE = 20_000
 _ROWS_AT_ONCE = 1000
 
@@ -60,30 +42,7 @@ class Ledger(Database):
     It may be used in several threads, in one at a time.
     """
 
-    SCHEMA = """
-        CREATE TABLE links (
-            id INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE, dataset TEXT NOT NULL, label TEXT NOT NULL,
-            url TEXT NOT NULL, host TEXT NOT NULL,
-            status TEXT, detail TEXT, code INTEGER, final_url TEXT, path TEXT, size INTEGER, sha256 TEXT, content TEXT,
-            width INTEGER, height INTEGER, seconds REAL, finished TEXT
-        ) STRICT;
-        CREATE INDEX by_status ON links (dataset, status);
-        CREATE INDEX by_host ON links (dataset, host) WHERE status IS NULL;
-        CREATE INDEX by_path ON links (dataset, path) WHERE status = 'ok';
-        CREATE TABLE provenance (
-            link INTEGER PRIMARY KEY, provider TEXT NOT NULL, query TEXT NOT NULL, page TEXT NOT NULL,
-            title TEXT NOT NULL, creator TEXT NOT NULL, creator_url TEXT NOT NULL, licence TEXT NOT NULL,
-            licence_version TEXT NOT NULL, licence_url TEXT NOT NULL, attribution TEXT NOT NULL
-        ) STRICT;
-        CREATE TABLE unsettled (link INTEGER PRIMARY KEY, temporary TEXT NOT NULL) STRICT;
-        CREATE TABLE lists (
-            dataset TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (dataset, digest)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE questions (
-            dataset TEXT NOT NULL, provider TEXT NOT NULL, query TEXT NOT NULL, label TEXT NOT NULL,
-            PRIMARY KEY (dataset, provider, query, label)
-        ) STRICT, WITHOUT ROWID
-    """
+    SCHEMA = SCHEMA
 
     # --- what is wanted
 
@@ -245,7 +204,7 @@ class Ledger(Database):
         status : Status, optional
             Only links with this one.
         """
-        for label, url, code, *rest in self._each(_ROWS, dataset, status or ""):
+        for label, url, code, *rest in self._each(ROWS, dataset, status or ""):
             outcome = None if code is None else Outcome(Status(code), *rest[:11])
             yield Row(Link(label, url, _provenance(rest[11:])), outcome)
 
@@ -266,10 +225,10 @@ class Ledger(Database):
         """
         stayed = (
             credit
-            for credit in map(_credit, self._each(f"{_CREDITS} ORDER BY path", dataset))
+            for credit in map(_credit, self._each(f"{CREDITS} ORDER BY path", dataset))
             if credit.path not in moved
         )
-        found = (row for old in moved for row in self._read(f"{_CREDITS} AND path = ?", (dataset, storable(old))))
+        found = (row for old in moved for row in self._read(f"{CREDITS} AND path = ?", (dataset, storable(old))))
         others = sorted((replace(_credit(row), path=moved[row[0]]) for row in found), key=_path)
         yield from heapq.merge(stayed, others, key=_path)
 
@@ -304,14 +263,14 @@ def _insert(connection: sqlite3.Connection, dataset: str, links: Sequence[Link])
     keyed: dict[int, Link] = {}
     for link in links:
         keyed.setdefault(key_of(dataset, link), link)
-    known = {key for (key,) in connection.execute(_KNOWN, (json.dumps(list(keyed)),))}
+    known = {key for (key,) in connection.execute(KNOWN, (json.dumps(list(keyed)),))}
     new = [(key, link) for key, link in keyed.items() if key not in known]
     connection.executemany(
-        _INSERT,
+        INSERT,
         ((key, dataset, storable(link.label), storable(link.url), server_of(link.url)) for key, link in new),
     )
     connection.executemany(
-        _INSERT_PROVENANCE,
+        INSERT_PROVENANCE,
         (
             (*values_of_provenance(link.provenance), key_of(dataset, link))
             for link in links
@@ -327,13 +286,13 @@ def _record(connection: sqlite3.Connection, dataset: str, done: Sequence[Done]) 
     for item in done:
         outcome = item.outcome
         if outcome.status is Status.OK:
-            twin = outcome.path in paths or connection.execute(_TWIN, (dataset, outcome.path, item.id)).fetchone()
+            twin = outcome.path in paths or connection.execute(TWIN, (dataset, outcome.path, item.id)).fetchone()
             if twin:
                 outcome = replace(outcome, status=Status.DUPLICATE, detail="the same bytes as another link's")
             paths.add(outcome.path)
         outcomes.append(outcome)
     connection.executemany(
-        _UPDATE, ((*values_of_outcome(outcome), item.id) for item, outcome in zip(done, outcomes, strict=True))
+        UPDATE, ((*values_of_outcome(outcome), item.id) for item, outcome in zip(done, outcomes, strict=True))
     )
     connection.executemany(
         "INSERT OR REPLACE INTO unsettled VALUES (?, ?)", [(item.id, item.temporary) for item in done if item.temporary]
