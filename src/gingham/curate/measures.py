@@ -23,7 +23,6 @@ _WINDOW = 7
 _STRONGEST = 0.1
 _FLAT = 10  # a window whose grey levels differ by less has no edge that could be sharp
 _DETAIL = 15  # grey levels
-_CLEAR_STEP = 3  # grey levels; shadows and gradients rise more slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,7 @@ class Measures:
         Share of the contrast of an edge that lies between two neighbouring pixels: about 0.6 in a sharp photo, 0.2 in
         one blurred by a Gaussian of 2 pixels (at 256). 1 where there is no edge.
     information : float
-        Share of the picture that shows anything: where the brightness differs by 6 % or more within 7 x 7 pixels, and
-        not as smoothly as a shadow's.
+        Share of the picture that shows anything: where the brightness differs by 6 % or more within 7 x 7 pixels.
     """
 
     darkest: float
@@ -99,7 +97,7 @@ def measure(rgb: NDArray[np.uint8], *, box: tuple[float, float, float, float] | 
         brightness=float(grey.mean() / _WHITE),
         saturation=_saturation(small),
         sharpness=sharpness,
-        information=float(((extent >= _DETAIL) & (step >= _CLEAR_STEP)).mean()),
+        information=float((extent >= _DETAIL).mean()),
     )
 
 
