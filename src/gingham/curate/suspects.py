@@ -46,11 +46,14 @@ class Suspects:
         Whether the label is claimed to be wrong.
     suggested : int64 array of shape (n,)
         The likeliest class. Of a suspect never its label.
+    other_probability : float32 array of shape (n,)
+        Of the likeliest class other than the label, calibrated: of a suspect that of ``suggested``.
     """
 
     label_score: NDArray[np.float32]
     is_suspect: NDArray[np.bool_]
     suggested: NDArray[np.int64]
+    other_probability: NDArray[np.float32]
 
 
 def suspect_labels(probabilities: Floats, labels: Labels) -> Suspects:
@@ -99,7 +102,7 @@ def suspect_labels(probabilities: Floats, labels: Labels) -> Suspects:
     score = judged.given / np.sqrt(judged.given + judged.other)
     limit = np.minimum(USUAL_FACTOR * judged.usual, SHARE_OF_CHANCE / probabilities.shape[1])
     suspect = (judged.other >= MORE_LIKELY_THAN_NOT) & (judged.given <= limit[labels])
-    return Suspects(score.astype(np.float32), suspect, judged.likeliest)
+    return Suspects(score.astype(np.float32), suspect, judged.likeliest, judged.other.astype(np.float32))
 
 
 def doubted(probabilities: Floats, labels: Labels) -> NDArray[np.bool_]:

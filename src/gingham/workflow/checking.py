@@ -300,7 +300,7 @@ class _Finding:
         for place in np.flatnonzero(present[opinions.rows]):
             row, code = opinions.rows[place], int(opinions.suspects.suggested[place])
             suggested[row] = steps.dataset.classes[code]
-            confidence[self._files[row].path] = float(opinions.probabilities[place, code])
+            confidence[self._files[row].path] = float(opinions.suspects.other_probability[place])
         return Issue(score, present)
 
     def _leak_issue(self) -> Issue:
