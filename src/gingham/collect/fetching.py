@@ -131,10 +131,11 @@ def _checked(text: str, base: URL | None = None) -> URL:
     try:
         url = URL(text) if base is None else base.join(URL(text))
         scheme, host, user = url.scheme, url.host, url.user or url.password
-        assert url.port is None or url.port > 0
-        assert not re.search(r"\s", host or "")
+        readable = url.port != 0 and not re.search(r"\s", host or "")
     except Exception:  # strangers' text makes it raise anything
-        raise FetchError(Status.BAD_URL, f"{whose} cannot be read as one") from None
+        readable = False
+    if not readable:
+        raise FetchError(Status.BAD_URL, f"{whose} cannot be read as one")
     if scheme not in ("http", "https"):
         raise FetchError(Status.BAD_URL, f"{whose} must begin with http:// or https://")
     if not host:
