@@ -31,6 +31,7 @@ WORDS = {
     "curves": "Measuring learning curves",
     "measure": "Measuring images",
     "move": "Moving files",
+    "links": "Reading links",
     "search": "Searching",
     "download": "Fetching",
 }

@@ -183,7 +183,8 @@ class _Sections:
             rows.append((f"The {each.property} gives {display_path(each.class_label)} away", alone))
         lead = (
             "These properties, which should say nothing, give the class away. A classifier can learn them instead of "
-            "what you mean, and fail where they differ. Were the classes collected from different sources?"
+            "what you mean, and fail where they differ. Brightness and colour may belong to a class, size and file "
+            "type never do: were the classes collected from different sources?"
         )
         return Section("shortcuts", "Shortcuts", len(rows), "property", lead, rows=rows)
 

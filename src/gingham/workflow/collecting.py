@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from gingham.collect.downloading import download
 from gingham.collect.ledger import Ledger, Retry
 from gingham.collect.links import read_links
 from gingham.collect.manifests import Manifest, manifest
-from gingham.collect.records import Status
+from gingham.collect.records import Link, Status
 from gingham.collect.searching import Batch, SearchReport
 from gingham.config import Config
 from gingham.errors import UnavailableError, UsageError
@@ -31,6 +31,7 @@ __all__ = ["CollectResult", "collect_dataset", "collect_search", "collect_urls"]
 
 StrPath = str | os.PathLike[str]
 COMMAND = "collect"
+LINKS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -237,8 +238,18 @@ class _Collecting:
     def add_list(self, file: Path) -> None:
         digest = file_digest(file)
         if not self._ledger.has_list(self._name, digest):
-            self._new = self._ledger.add(self._name, read_links(file))
+            self._new = self._ledger.add(self._name, self._told(read_links(file), file.stat().st_size))
             self._ledger.note_list(self._name, digest)
+
+    def _told(self, links: Iterable[Link], size: int) -> Iterator[Link]:
+        """Pass links on, and tell how many there have been, and may be in a file of so many bytes."""
+        report = self._report("links")
+        read = 0
+        for done, link in enumerate(links, start=1):
+            yield link
+            read += len(link.label) + len(link.url) + 2  # as in a row of two columns
+            if report and done % LINKS_AT_ONCE == 0:
+                report(done, max(done, done * size // read))
 
     def add_manifest(self, known: Manifest) -> None:
         self._new = self._ledger.add(self._name, known.links())
