@@ -7,6 +7,8 @@ import platform
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks import results_of_images
+
 HEAD = """# Results
 
 Made by `make bench`, which measures each thing against a named alternative side by side in one run, several times, and
@@ -52,14 +54,6 @@ def _svm(f: dict[str, Any]) -> Iterator[str]:
         f"| {f['seconds']:.1f} s | {f['grid_search_seconds']:.0f} s | {f['ratio']:.1f}x "
         f"| {100 * f['largest_accuracy_difference']:.2f} points | {f['largest_objective_excess']:.4%} |"
     )
-
-
-def _near_duplicates(f: dict[str, Any]) -> Iterator[str]:
-    yield f"## All near-duplicate pairs of {f['hashes']:,} hashes within {f['radius']} bits\n"
-    yield "| ours | brute force (numpy, popcount) | ratio | pairs | exact |"
-    yield "|---|---|---|---|---|"
-    exact = "yes" if f["exact"] else "NO"
-    yield f"| {f['seconds']:.2f} s | {f['brute_force_seconds']:.1f} s | {f['ratio']:.0f}x | {f['pairs']:,} | {exact} |"
 
 
 def _startup(f: dict[str, Any]) -> Iterator[str]:
@@ -271,7 +265,11 @@ SECTIONS: dict[str, Callable[[Any], Iterator[str]]] = {
     "featurize": _featurize,
     "svm_20000": _svm,
     "svm_3000": _svm,
-    "near_duplicates": _near_duplicates,
+    "near_duplicates": results_of_images.near_duplicates,
+    "hashing": results_of_images.hashing,
+    "collecting": results_of_images.collecting,
+    "million": results_of_images.million,
+    "label_errors": results_of_images.label_errors,
     "startup": _startup,
     "memory": _memory,
     "serving": _serving,

@@ -198,14 +198,16 @@ def test_a_slow_server_holds_up_only_itself(place: Place) -> None:
 
 
 def test_pauses_take_no_place(place: Place) -> None:
+    names = Names({"a.example": [["127.0.0.1"]], "b.example": [["127.0.0.1"]]})
+    progress: list[int] = []
     with FaultyServer({"/busy": says(429, Retry_After="1")}) as busy, FaultyServer() as quick:
-        place.add(Link("cat", busy.url("/busy")), *[Link("cat", quick.url(f"/image/{n}")) for n in range(5)])
-        progress: list[int] = []
-        counts = place.download(progress=lambda done, _: progress.append(done), concurrency=1, per_host=1, retries=1)
+        place.add(Link("cat", busy.url("/busy", "a.example")))
+        place.add(*[Link("cat", quick.url(f"/image/{n}", "b.example")) for n in range(5)])
+        counts = place.download(lambda done, _: progress.append(done), names, concurrency=1, per_host=1, retries=1)
         assert counts == {Status.THROTTLED: 1, Status.OK: 5}
         assert busy.requests["/busy"] == 2
     assert progress[-1] == 6
-    assert 5 in progress, str(progress)
+    assert 5 in progress
 
 
 def test_progress(place: Place) -> None:
