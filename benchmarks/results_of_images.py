@@ -22,8 +22,8 @@ def near_duplicates(f: Figures) -> Iterator[str]:
     exact = "yes" if f["exact"] else "NO"
     yield f"| {f['seconds']:.2f} s | {f['brute_force_seconds']:.1f} s | {f['ratio']:.0f}x | {f['pairs']:,} | {exact} |"
     if theirs := f.get("imagededup"):
-        yield "\nThe default search of imagededup takes no more than 64 bits. Against the faster one of its others, brute"
-        yield "force, with a popcount for the distance, which is faster than its own:\n"
+        yield "\nThe default search of imagededup takes no more than 64 bits. Against the faster one of its others,"
+        yield "brute force, with a popcount for the distance, which is faster than its own:\n"
         yield "| hashes | ours | imagededup | ratio | of its pairs found by ours |"
         yield "|---|---|---|---|---|"
         yield (
@@ -74,7 +74,7 @@ def million(f: Figures) -> Iterator[str]:
 
 
 def collecting(f: Figures) -> Iterator[str]:
-    """Downloads, against img2dataset and a simple program."""
+    """Links fetched, against img2dataset and a simple program."""
     yield f"## Downloading {f['links']:,} photos, {f['with_faults']} of them with faults\n"
     yield "JPEGs of 40 KB from a server on the same machine, 64 requests at once.\n"
     yield "| | links a second | processor time a link | images stored | ours against it: links a second | processor time |"  # noqa: E501

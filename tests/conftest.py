@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import tests.idle  # noqa: F401  (first: what comes after it loads threads)
 from tests.textures import PARAMETERS, Outcome, write_textures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+Make = Callable[[Path], object]
+LONGEST = "tests/test_docs.py::test_the_readme_is_followed"
 SKIPPED: list[str] = []
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
@@ -52,6 +56,18 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, so that others run beside it to its end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only in what the tests make: PyTorch and its like are a million objects, and they stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note what was skipped, unless it needs the photos and they are not here."""
     if report.skipped and not hasattr(report, "wasxfail"):
@@ -76,17 +92,31 @@ def no_outer_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def rendered_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole sample, rendered once for all processes that test; to be copied, never changed."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Make], Path]:
+    """Make a folder of a name once for all processes that test; return a copy for this one."""
     from filelock import FileLock
-
-    from gingham.collect.sample import render_sample
 
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    with FileLock(shared / "sample.lock"):
-        render_sample(shared / "patterns", seed=0, workers=2)  # what is there already is not done again
-    return shared / "patterns"
+
+    def call(name: str, make: Make) -> Path:
+        with FileLock(shared / f"{name}.lock"):
+            if not (shared / name).exists():
+                half = shared / f"{name}.half"
+                shutil.rmtree(half, ignore_errors=True)
+                make(half)
+                half.rename(shared / name)
+        return Path(shutil.copytree(shared / name, tmp_path_factory.mktemp("made") / name))
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def rendered_sample(made_once: Callable[[str, Make], Path]) -> Path:
+    """The whole sample; to be copied, never changed."""
+    from gingham.collect.sample import render_sample
+
+    return made_once("patterns", lambda folder: render_sample(folder, seed=0, workers=2))
 
 
 @pytest.fixture
@@ -110,14 +140,15 @@ def untouched_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def untouched_run(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def untouched_run(untouched_project: Path, made_once: Callable[[str, Make], Path]) -> Path:
     """The same with one finished run; to be copied, never changed."""
     from gingham import Project
 
-    project = tmp_path_factory.mktemp("untouched") / "finished"
-    shutil.copytree(untouched_project, project)
-    Project(project, environment={}).run()
-    return project
+    def make(folder: Path) -> None:
+        shutil.copytree(untouched_project, folder)
+        Project(folder, environment={}).run()
+
+    return made_once("finished", make)
 
 
 @pytest.fixture

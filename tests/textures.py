@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+FULL = bool(os.environ.get("GINGHAM_TEST_FULL"))
+"""Whether trials at random moments are as long as what they promise; by default they are short."""
 CLASSES = ("checks", "dots", "stripes")
 PER_CLASS = 14
 PARAMETERS = """\

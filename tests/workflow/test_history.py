@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gingham import Project
 from gingham.project import ProjectFolder
 from gingham.tracking import store as tracking_store
 from gingham.tracking.index import RunIndex
@@ -17,12 +18,20 @@ from gingham.workflow import history
 from tests.textures import texture_bytes
 
 
+@pytest.fixture(scope="module")
+def untouched_pair(untouched_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A good run, and one of nearly the same features with a C that spoils it; to be copied, never changed."""
+    folder = Path(shutil.copytree(untouched_run, tmp_path_factory.mktemp("untouched") / "pair"))
+    project = Project(folder, environment={})
+    first = project.show().run_id
+    second = project.run(overrides={"svm.c_grid": [1e-9], "preprocess.fit": "squash"}).run_id
+    return folder, first, second
+
+
 @pytest.fixture
-def two_runs(gingham: Any, finished: Path) -> tuple[Path, str, str]:
-    """A good run, and one of nearly the same features with a C that spoils it."""
-    first = gingham("runs", "show", "--project", finished, "--json").json["run_id"]
-    second = gingham("run", "--project", finished, "--json", "--svm.c-grid", "1e-9", "--preprocess.fit", "squash").json
-    return finished, first, second["run_id"]
+def two_runs(untouched_pair: tuple[Path, str, str], tmp_path: Path) -> tuple[Path, str, str]:
+    folder, first, second = untouched_pair
+    return Path(shutil.copytree(folder, tmp_path / "pair")), first, second
 
 
 def test_list_and_show(gingham: Any, two_runs: tuple[Path, str, str]) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from gingham import Project, load
-from tests.textures import CLASSES, start_process, write_textures
+from tests.serve.process import alive
+from tests.textures import CLASSES, FULL, start_process, write_textures
+from tests.workflow.server import serving
 
 pytestmark = pytest.mark.train
 
@@ -24,8 +26,7 @@ QUICK = (
     "--refinement.epochs", "2", "--refinement.batch_size", "8", "--refinement.precision", "f32",
     "--refinement.trainings", "2",
 )  # fmt: skip
-KILLS = 2
-"""For the promise of thirty, set it to 30: that takes some minutes."""
+KILLS = 30 if FULL else 2
 
 
 @pytest.fixture(scope="module")
@@ -192,29 +193,28 @@ def assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
 
 
-def test_after_kill_9_at_any_moment_it_ends_with_the_same_weights(refined: Path, project: Path) -> None:
+@pytest.mark.timeout(1200 if FULL else 300)
+def test_after_kill_9_at_any_moment_it_ends_with_the_same_weights(refined: Path, project: Path, tmp_path: Path) -> None:
     expected, luck = weights_of(refined), random.Random(0)
-    for _ in range(KILLS):
-        process = start_process("refine", "--project", project, *QUICK)
-        state = project / ".gingham" / "refined"
-        deadline = time.monotonic() + 60
-        # From where activations are computed on; the time to start Python and torch is not what is tested.
-        while not (project / ".gingham" / "activations").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-            if process.poll() is not None:
-                break
-        time.sleep(luck.uniform(0, 4))
-        process.kill()
-        process.communicate()
-        if any(state.glob("*/last.safetensors")):
-            assert_equal(weights_of(project), expected)
-            shutil.rmtree(state)  # so that every kill meets a training
-        shutil.rmtree(project / ".gingham" / "activations", ignore_errors=True)
-    with start_process("refine", "--project", project, "--json", *QUICK) as process:
-        out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
+    command = ("refine", "--project", project, "--json", *QUICK)
+    with serving(tmp_path, "gingham.refine", "timm") as server:
+        for _ in range(KILLS):
+            child = server.start(*command)
+            deadline = time.monotonic() + 60
+            # From where activations are computed on.
+            while not (project / ".gingham" / "activations").exists() and time.monotonic() < deadline and alive(child):
+                time.sleep(0.02)
+            status, _, output = server.end(child, signal.SIGKILL, luck.uniform(0, 4))
+            assert status in (0, -signal.SIGKILL), output
+            state = project / ".gingham" / "refined"
+            if any(state.glob("*/last.safetensors")):
+                assert_equal(weights_of(project), expected)
+                shutil.rmtree(state)  # so that every kill meets a training
+            shutil.rmtree(project / ".gingham" / "activations", ignore_errors=True)
+        status, _, output = server.end(server.start(*command))
+    assert status == 0, output
     assert_equal(weights_of(project), expected)
-    assert json.loads(out)["refinement"]["epochs"][-1]["epoch"] == 4
+    assert json.loads(output.splitlines()[-1])["refinement"]["epochs"][-1]["epoch"] == 4
     assert not list((project / ".gingham").rglob("checkpoint*.safetensors"))
 
 

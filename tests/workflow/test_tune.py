@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shlex
@@ -24,7 +23,7 @@ from gingham.project import ProjectFolder
 from gingham.workflow import candidates, search
 from gingham.workflow.candidates import Bench, Candidate
 from gingham.workflow.steps import Steps
-from tests.textures import run_process, start_process
+from tests.workflow.server import serving
 
 LITE0 = "efficientnet_lite0"
 QUICK = {"tuning.backbones": [LITE0], "tuning.resolutions": [96, 128], "svm.folds": 2}
@@ -270,14 +269,13 @@ def test_a_network_is_tested_on_images_that_it_was_not_trained_on_and_on_others_
     np.testing.assert_array_equal(stopped.right[stopped.right >= 0], measured.right[stopped.right >= 0])
 
 
-def test_killed_at_any_moment_it_goes_on_and_tries_nothing_twice(project: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_and_tries_nothing_twice(project: Path, tmp_path: Path) -> None:
     space = ONE | {"tuning.classifiers": ["svm"], "tuning.views": ["one", "flip", "crops"]}
     arguments = ("tune", "--project", project, "--minutes", "5", *flags(space))
-    with start_process(*arguments) as process:
-        time.sleep(random.uniform(2, 6))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-    done = run_process(*arguments, "--json")
-    assert done.status == 0, done.err
-    names = [row["name"] for row in done.json["candidates"]]
+    with serving(tmp_path, "optuna") as server:
+        status, _, output = server.end(server.start(*arguments), signal.SIGKILL, random.uniform(0, 4))
+        assert status in (0, -signal.SIGKILL), output
+        status, _, output = server.end(server.start(*arguments, "--json"))
+    assert status == 0, output
+    names = [row["name"] for row in json.loads(output.splitlines()[-1])["candidates"]]
     assert len(names) == len(set(names)) == 3
