@@ -11,6 +11,7 @@ import itertools
 import socket
 import ssl
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,6 +222,15 @@ class FaultyServer:
 
     def url(self, path: str, host: str = "") -> str:
         return f"{'https' if self._tls else 'http'}://{host or self._host}:{self.port}{path}"
+
+    def wait_idle(self) -> None:
+        """Wait until no client is connected, so that all requests of a client that is gone are counted."""
+        while asyncio.run_coroutine_threadsafe(self._connected_now(), self._loop).result():
+            time.sleep(0.01)
+
+    async def _connected_now(self) -> int:
+        await self._rounds()
+        return len(self._writers)
 
     def __enter__(self) -> FaultyServer:
         self._thread.start()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from gingham.curate.shortcuts import Hint, shortcuts
+from tests.textures import FULL
 
-SEEDS = range(200 if os.environ.get("GINGHAM_TEST_FULL") else 20)
+SEEDS = range(200 if FULL else 20)
 NAMES = [f"class-{i}" for i in range(20)]
 
 

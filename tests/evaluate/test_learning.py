@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import astuple
 
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 from gingham.evaluate.learning import FEWEST_IMAGES, extrapolate
 from gingham.evaluate.outlook import Prospect
 from tests.evaluate.curves import TRAINED, Law, curves, error, findings
+from tests.textures import FULL
 
-SEEDS = range(20 if os.environ.get("GINGHAM_TEST_FULL") else 4)
+SEEDS = range(20 if FULL else 4)
 RISING: Law = (0.02, 1.2, 0.5)
 LEVEL: Law = (0.25, 1.0, 1.4)
 

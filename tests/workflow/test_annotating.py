@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 import signal
 import subprocess
@@ -16,10 +15,10 @@ import pytest
 from gingham import Project
 from gingham.errors import DataError, UsageError
 from gingham.records import Annotation
-from tests.textures import Outcome
+from tests.textures import FULL, Outcome
 
 Gingham = Callable[..., Outcome]
-KILLS = 200 if os.environ.get("GINGHAM_TEST_FULL") else 8
+KILLS = 200 if FULL else 8
 
 
 def named(project: Path, n: int, kind: str = "checks") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import shutil
 import signal
@@ -18,10 +17,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from gingham import Project
-from tests.textures import Outcome, texture, texture_bytes
+from tests.textures import FULL, Outcome, texture, texture_bytes
 
 Gingham = Callable[..., Outcome]
-KILLS = 30 if os.environ.get("GINGHAM_TEST_FULL") else 4
+KILLS = 30 if FULL else 4
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gingham.workflow.annotating import AnnotateResult, HistoryResult, UndoResult
     from gingham.workflow.annotation_files import AnnotationFile
     from gingham.workflow.applying import ApplyResult
-    from gingham.workflow.checking import CheckResult
+    from gingham.workflow.check_result import CheckResult
     from gingham.workflow.dedupe import DedupeResult, PutBackResult
     from gingham.workflow.learning import LearningResult
     from gingham.workflow.looking import NextResult

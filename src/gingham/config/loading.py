@@ -18,7 +18,7 @@ __all__ = ["CONFIG_NAME", "dotted", "load_config"]
 
 CONFIG_NAME = "gingham.toml"
 ENVIRONMENT_PREFIX = "GINGHAM_"
-NOT_PARAMETERS = frozenset({"GINGHAM_TEST_DATA", "GINGHAM_TEST_STRICT"})  # read by the test suite
+NOT_PARAMETERS = frozenset({"GINGHAM_TEST_DATA", "GINGHAM_TEST_FULL", "GINGHAM_TEST_STRICT"})  # read by the test suite
 
 
 def load_config(

@@ -71,6 +71,13 @@ class Database(ABC):
     def _what_moving_it_away_means(self) -> str:
         """Say what the user loses who moves the file away."""
 
+    def _rows_up_to_the_damage(self, damaged: sqlite3.Connection, query: str) -> list[Any]:
+        """Return what a query gives before it meets a page that cannot be read."""
+        rows: list[Any] = []
+        with suppress(sqlite3.DatabaseError):
+            rows.extend(damaged.execute(query))
+        return rows
+
     def _connect(self) -> sqlite3.Connection:
         try:
             return sqlite3.connect(self.file, timeout=BUSY_SECONDS, isolation_level=None)

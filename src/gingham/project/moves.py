@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import errno
 import os
@@ -78,10 +77,7 @@ class Moves(Database):
         self._find_out()
 
     def _rescue(self, damaged: sqlite3.Connection) -> Any:
-        rows: list[Any] = []
-        with contextlib.suppress(sqlite3.DatabaseError):  # up to the damaged page
-            rows.extend(damaged.execute("SELECT * FROM moves NOT INDEXED ORDER BY number"))
-        return rows
+        return self._rows_up_to_the_damage(damaged, "SELECT * FROM moves NOT INDEXED ORDER BY number")
 
     def _restore(self, rescued: Any, aside: Path) -> str:
         if rescued:

@@ -13,7 +13,8 @@ from gingham.workflow.annotating import (
 )
 from gingham.workflow.annotation_files import AnnotationFile, export_annotations, import_annotations
 from gingham.workflow.applying import ApplyResult, apply_labels
-from gingham.workflow.checking import CheckResult, check
+from gingham.workflow.check_result import CheckResult
+from gingham.workflow.checking import check
 from gingham.workflow.collect_files import AttributionResult, StatusResult, collect_attribution, collect_status
 from gingham.workflow.collecting import CollectResult, collect_dataset, collect_search, collect_urls
 from gingham.workflow.dedupe import DedupeResult, PutBackResult, dedupe, put_back

@@ -17,7 +17,7 @@ from gingham.images import open_bytes, thumbnail_jpeg
 from gingham.records import ImageFile, display_path
 
 if TYPE_CHECKING:
-    from gingham.workflow.checking import CheckResult
+    from gingham.workflow.check_result import CheckResult
 
 __all__ = ["TITLES", "check_page", "thumbnail"]
 

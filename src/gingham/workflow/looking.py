@@ -20,9 +20,9 @@ from gingham.evaluate.check_page import MOST_CARDS, Card, Section, render_check
 from gingham.evaluate.next_images import Reason, next_images
 from gingham.evaluate.wording import percent
 from gingham.project import ProjectFolder, write_whole
-from gingham.project.files import refuse_unwritable, user_path
 from gingham.records import ImageFile, display_path, spreadsheet_cell
 from gingham.workflow.check_report import thumbnail
+from gingham.workflow.page_path import page_path
 from gingham.workflow.steps import Progress, Steps
 from gingham.workflow.suspicion import out_of_fold_opinions
 
@@ -153,11 +153,7 @@ def next_up(
     """
     if count < 1:
         raise UsageError(f"At least 1 image can be asked for, not {count}.")
-    page = None if output is None else user_path(output).absolute()
-    if page is not None:
-        if page.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"The page is written to an .html file, not to {page.name}. Type: -o next.html")
-        refuse_unwritable(page)
+    page = page_path(output, "next.html")
     with folder.lock("next"):
         steps = Steps(folder, config, images, progress)
         found = tuple(_candidates(steps, count))

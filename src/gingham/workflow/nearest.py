@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gingham.errors import ImageError, UnavailableError, UsageError
 from gingham.project import ProjectFolder
-from gingham.project.files import refuse_unwritable, write_whole
+from gingham.project.files import write_whole
 from gingham.records import content_hash, display_path
 from gingham.workflow.history import show
+from gingham.workflow.page_path import page_path
 from gingham.workflow.parity import engine_of
 from gingham.workflow.steps import Progress
 
@@ -160,11 +161,7 @@ def nearest(
 
     if count < 1:
         raise UsageError(f"At least 1 image can be looked for, not {count}.")
-    page = None if output is None else Path(output)
-    if page is not None:
-        if page.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"The page is written to an .html file, not to {page.name}. Type: -o near.html")
-        refuse_unwritable(page)
+    page = page_path(output, "near.html")
     found = show(folder, run)
     predictor = Predictor(found.model)
     trained = _Trained(folder, found, predictor.info)
