@@ -1,9 +1,9 @@
 """Every command that answers from a ledger, an index or annotations of a million rows: seconds and memory.
 
-Run it with ``python -m benchmarks.million``; it takes 6 GB of disk, in the folder for temporary files (``TMPDIR``). A
-project is built by the classes' own methods: links of which all are done, a fifth of them with provenance, their files
-(empty ones), what the index knows of them, and an event of annotation for each. Another one holds a hundredth of that:
-what both take is what a command takes anyway. Each command is a process of its own.
+Run it with ``python -m benchmarks.million``. It takes 2 GB of disk, and a million files, below ``TMPDIR``. A project is
+built by the classes' own methods: links of which all are done, a fifth of them with provenance, their files (empty
+ones), what the index knows of them, and an event of annotation for each. Another one holds a hundredth of that: what
+both take is what a command takes anyway. Each command is a process of its own.
 """
 
 from __future__ import annotations
