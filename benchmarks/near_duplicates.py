@@ -27,7 +27,7 @@ from gingham.curate import NEAR_DUPLICATE_BITS, near_duplicate_components, near_
 
 HASHES = 100_000
 PART = 20_000
-QUERIES = 200
+QUERIES = 1_000
 RADIUS = 10
 """The default of imagededup."""
 

@@ -16,6 +16,7 @@ __all__ = [
     "TEMPORARY_NAME",
     "TEMPORARY_SUFFIX",
     "disk_errors",
+    "refuse_foreign",
     "refuse_unwritable",
     "sync_folder",
     "user_path",
@@ -109,6 +110,24 @@ def refuse_unwritable(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", str(path))
         if not os.access(path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "the folder is read-only", str(path.parent))
+
+
+def refuse_foreign(path: Path, beginning: str) -> None:
+    """Refuse to write over a file that begins in another way than what would be written there.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not path.exists():
+        return
+    with disk_errors(path), path.open("rb") as file:
+        found = file.read(len(beginning.encode()))
+    if found and found != beginning.encode():
+        raise UsageError(
+            f"{path} is there, and no earlier result of this command: it is left as it is. Name another file with -o, "
+            "or move it away."
+        )
 
 
 def sync_folder(folder: Path) -> None:

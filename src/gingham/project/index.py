@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Index(Database):
             dataset TEXT NOT NULL, path BLOB NOT NULL, stamp TEXT NOT NULL, content TEXT, notes TEXT,
             reason TEXT, detail TEXT, PRIMARY KEY (dataset, path)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS files_by_content ON files (content) WHERE content IS NOT NULL;
         CREATE TABLE IF NOT EXISTS images (
             content TEXT PRIMARY KEY, width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL,
             dhash BLOB
@@ -103,6 +104,17 @@ class Index(Database):
                 continue
             known[path] = KnownFile(stamp, outcome)
         return known
+
+    def files_of(self, contents: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+        """Return where images lie, by content: dataset and path of every file."""
+        rows = self._read(
+            "SELECT content, dataset, path FROM files WHERE content IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(contents)),),
+        )
+        found: dict[str, list[tuple[str, str]]] = {}
+        for content, dataset, path in rows:
+            found.setdefault(content, []).append((dataset, os.fsdecode(path)))
+        return found
 
     def moved(self, dataset: str, stored: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Return where images lie that are no longer where they were stored, by their old paths.

@@ -12,9 +12,11 @@ from gingham.collect.labels import label_fault
 from gingham.config import Config
 from gingham.curate.corrections import UNLABELLED
 from gingham.errors import DataError, UsageError, did_you_mean
+from gingham.images import has_image_suffix, is_strewn
 from gingham.project import Annotations, Event, Kind, ProjectFolder, Said
 from gingham.records import Annotation, display_path
 from gingham.workflow.located import LocatedImage, locate
+from gingham.workflow.typed import Typed, typed
 
 __all__ = ["AnnotateResult", "HistoryResult", "UndoResult", "annotate", "annotation_history", "undo_annotation"]
 
@@ -32,18 +34,25 @@ class AnnotateResult:
         Their paths, relative to their dataset, and all that now holds of them.
     changed : int
         Things that were not said already.
+    copies : tuple of str
+        Other files of the same bytes, of which the same now holds, relative to their datasets.
     warnings : tuple of str
+    typed : Typed
+        For what to type next.
     """
 
     images: tuple[tuple[str, Annotation], ...]
     changed: int
+    copies: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    typed: Typed = Typed()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""
         return {
             "images": [{"path": display_path(path), **annotation_json(said)} for path, said in self.images],
             "changed": self.changed,
+            "copies": [display_path(path) for path in self.copies],
             "warnings": list(self.warnings),
         }
 
@@ -138,14 +147,21 @@ def annotate(
         raise UsageError(f"A note has at most {MAX_NOTE:,} characters, not {len(note):,}.")
     if not (label is not None or excluded or ambiguous or note or clear):
         raise UsageError("Say something of them: a class, --note, ...; `gingham label --help` lists all.")
-    located = locate(folder, config, images)
+    label = None if label is None else label.strip()
+    given = [os.fspath(image) for image in images]
+    if label is not None and has_image_suffix(label):
+        raise UsageError(
+            f"The class is missing: the last word, {display_path(label)}, is called like an image. Type: "
+            f"gingham label {display_path(given[0]) if given else 'IMAGE'} CLASS"
+        )
+    located = locate(folder, config, given)
     with folder.annotations() as annotations:
         if label is not None:
             refuse_unknown_class(annotations, label, {each.root for each in located}, new_class)
         values = _values(label, excluded=excluded, ambiguous=ambiguous, note=note, clear=clear)
         said = [Said(each.content, each.path, kind, value) for each in located for kind, value in values.items()]
         changed = annotations.add(said)
-        return _result(annotations, located, changed)
+        return _result(folder, annotations, located, changed)
 
 
 def _values(label: str | None, *, excluded: bool, ambiguous: bool, note: str, clear: bool) -> dict[Kind, str]:
@@ -157,19 +173,29 @@ def _values(label: str | None, *, excluded: bool, ambiguous: bool, note: str, cl
     return values | ({Kind.NOTE: note} if note else {})
 
 
-def _result(annotations: Annotations, located: list[LocatedImage], changed: int) -> AnnotateResult:
+def _result(
+    folder: ProjectFolder, annotations: Annotations, located: list[LocatedImage], changed: int
+) -> AnnotateResult:
     in_force = annotations.in_force({each.content for each in located})
     images = tuple((each.path, in_force.get(each.content, Annotation())) for each in located)
-    return AnnotateResult(images, changed, _warnings(annotations))
+    named = {(folder.name_of(each.root), each.path) for each in located}
+    with folder.index() as index:
+        known = index.files_of({each.content for each in located})
+    copies = tuple(path for places in known.values() for name, path in places if (name, path) not in named)
+    copies = tuple(path for path in copies if path not in {each.path for each in located})
+    return AnnotateResult(images, changed, copies, _warnings(annotations), typed(folder))
 
 
 def refuse_unknown_class(annotations: Annotations, label: str, roots: Iterable[Path], new_class: bool) -> None:
     """Refuse a class that the datasets do not have, unless it is meant to be new and can be the name of a folder.
 
+    Where no dataset is known at all, any class that can be the name of a folder will do.
+
     Raises
     ------
     UsageError
     """
+    roots = list(roots)
     known = known_classes(annotations, roots)
     if label in known:
         return
@@ -178,7 +204,7 @@ def refuse_unknown_class(annotations: Annotations, label: str, roots: Iterable[P
                          "gingham label clear IMAGE")  # fmt: skip
     if fault := label_fault(label):
         raise UsageError(f"{display_path(label)!r} cannot be a class: {fault}. Nothing has been changed.")
-    if not new_class:
+    if roots and not new_class:
         names = ", ".join(sorted(map(display_path, known))[:10]) + (", ..." if len(known) > 10 else "")
         raise UsageError(
             f"There is no class {display_path(label)}.{did_you_mean(label, known)} The classes are: {names or 'none'}. "
@@ -188,8 +214,6 @@ def refuse_unknown_class(annotations: Annotations, label: str, roots: Iterable[P
 
 def known_classes(annotations: Annotations, roots: Iterable[Path]) -> set[str]:
     """Return the classes that are folders of the datasets, or that images were given."""
-    from gingham.images import is_strewn
-
     folders: set[str] = set()
     for root in roots:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from gingham.config import Config
 from gingham.errors import DataError, UsageError
 from gingham.project import Kind, ProjectFolder, Said, whole_file
-from gingham.project.files import refuse_unwritable, user_path
+from gingham.project.files import refuse_foreign, refuse_unwritable, user_path
 from gingham.records import display_path, spreadsheet_cell
 from gingham.workflow.annotating import refuse_unknown_class
 from gingham.workflow.located import LocatedImage, locate
@@ -62,6 +62,7 @@ def export_annotations(folder: ProjectFolder, output: str | os.PathLike[str]) ->
     if file.suffix.lower() != ".csv":
         raise UsageError(f"Annotations are written to a .csv file, not to {file.name}. Type: annotations.csv")
     refuse_unwritable(file)
+    refuse_foreign(file, ",".join(COLUMNS))
     rows = 0
     with folder.annotations() as annotations, whole_file(file) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
@@ -98,12 +99,15 @@ def import_annotations(
     located = iter(locate(folder, config, [row["path"] for row in by_path]) if by_path else [])
     said: list[Said] = []
     classes: dict[str, set[Path]] = {}
-    default = folder.dataset(config.dataset)
+    with folder.index() as index:
+        known = index.files_of({row["content"] for row in rows if row["content"]})
     for row in rows:
-        image = next(located) if not row["content"] else LocatedImage(row["content"], row["path"], default)
+        places = known.get(row["content"], []) if row["content"] else []
+        roots = {folder.dataset(name) for name, _ in places}
+        image = next(located) if not row["content"] else LocatedImage(row["content"], row["path"], Path())
         said += _said(file, row, image)
         if row["label"]:
-            classes.setdefault(row["label"], set()).add(image.root)
+            classes.setdefault(row["label"], set()).update(roots if row["content"] else {image.root})
     with folder.annotations() as annotations:
         for label, roots in classes.items():
             refuse_unknown_class(annotations, label, [root for root in roots if root.is_dir()], new_classes)
@@ -131,7 +135,8 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
                 if len(row) > len(header):
                     raise DataError(f"{display_path(str(file))}, row {number}, has more cells than the header.")
                 cells = {name: cell.removeprefix("'") for name, cell in zip(header, row, strict=False)}
-                yield {**dict.fromkeys(COLUMNS, ""), **cells, "row": str(number)}
+                row_label = cells.get("label", "").strip()
+                yield {**dict.fromkeys(COLUMNS, ""), **cells, "label": row_label, "row": str(number)}
     except csv.Error as error:
         raise DataError(f"{display_path(str(file))}, line {reader.line_num}, is not valid CSV: {error}.") from error
 

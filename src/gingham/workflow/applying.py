@@ -13,6 +13,7 @@ from gingham.project import Move, ProjectFolder
 from gingham.records import ImageFile, SkipReason, display_path
 from gingham.workflow.dedupe import name_of_batch
 from gingham.workflow.image_steps import ImageSteps, Progress
+from gingham.workflow.typed import Typed, typed
 
 __all__ = ["COMMAND", "ApplyResult", "apply_labels"]
 
@@ -33,6 +34,8 @@ class ApplyResult:
     kept : tuple of (str, str)
         Files that could not be moved, with the reason.
     warnings : tuple of str
+    typed : Typed
+        For what to type next.
     """
 
     dataset: str
@@ -40,6 +43,7 @@ class ApplyResult:
     applied: bool
     kept: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    typed: Typed = Typed()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object; undecodable names are escaped."""
@@ -90,6 +94,7 @@ def apply_labels(
             not dry_run,
             tuple(kept),
             tuple(steps.index_warnings),
+            typed(folder, images),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gingham.project import Move, Moves, ProjectFolder
 from gingham.records import ImageFile, content_hash, display_path
 from gingham.workflow.image_steps import ImageSteps, Progress
 from gingham.workflow.measuring import sharpness_of
+from gingham.workflow.typed import Typed, typed
 
 __all__ = ["DedupeResult", "PutBackResult", "dedupe", "name_of_batch", "put_back"]
 
@@ -46,6 +47,8 @@ class DedupeResult:
     linked : tuple of str
         Files that are reached through symbolic links: they are no copies, and stay.
     warnings : tuple of str
+    typed : Typed
+        For what to type next.
     """
 
     dataset: str
@@ -57,6 +60,12 @@ class DedupeResult:
     kept: tuple[tuple[str, str], ...]
     linked: tuple[str, ...]
     warnings: tuple[str, ...]
+    typed: Typed = Typed()
+
+    @property
+    def moved(self) -> int:
+        """How many files were moved."""
+        return self.may_go - len(self.kept) if self.applied else 0
 
     @property
     def may_go(self) -> int:
@@ -79,7 +88,7 @@ class DedupeResult:
                 for each in self.copies
             ],
             "copies": self.may_go,
-            "moved": self.may_go - len(self.kept) if self.applied else 0,
+            "moved": self.moved,
             "removed": None if self.removed is None else display_path(str(self.removed)),
             "kept": [{"path": display_path(path), "reason": reason} for path, reason in self.kept],
             "linked": [display_path(path) for path in self.linked],
@@ -138,11 +147,12 @@ def dedupe(
         if apply and any(each.others for each in copies):
             removed = folder.removed / name_of_batch(folder.removed)
             with folder.moves() as journal:
-                kept = _move(journal, steps.root, removed, copies, progress)
+                targets = {os.path.realpath(steps.root / file.path) for file in linked}
+                kept = _move(journal, steps.root, removed, copies, targets, progress)
                 steps.index_warnings += [journal.warning] if journal.warning else []
         return DedupeResult(
             steps.name, len(files), bits, tuple(copies), apply, removed, tuple(kept),
-            tuple(file.path for file in linked), tuple(steps.index_warnings),
+            tuple(file.path for file in linked), tuple(steps.index_warnings), typed(folder, images),
         )  # fmt: skip
 
 
@@ -160,7 +170,12 @@ def put_back(folder: ProjectFolder, command: str, progress: Progress | None) -> 
 
 
 def _move(
-    journal: Moves, root: Path, removed: Path, copies: Sequence[Copies], progress: Progress | None
+    journal: Moves,
+    root: Path,
+    removed: Path,
+    copies: Sequence[Copies],
+    targets: Collection[str],
+    progress: Progress | None,
 ) -> list[tuple[str, str]]:
     """Move the copies that may go, unless they have changed since they were looked at; return those that stay."""
     kept, moves = [], {}
@@ -169,7 +184,9 @@ def _move(
             kept += [(copy.file.path, f"{each.keep.path}, which would be kept, {reason}") for copy in each.others]
             continue
         for copy in each.others:
-            if reason := _changed(root, copy.file):
+            if os.path.realpath(root / copy.file.path) in targets:
+                kept.append((copy.file.path, "a symbolic link leads to it"))
+            elif reason := _changed(root, copy.file):
                 kept.append((copy.file.path, f"it {reason}"))
             else:
                 moves[copy.file.path] = Move(root / copy.file.path, removed / copy.file.path)
