@@ -82,7 +82,7 @@ def collecting(f: Figures) -> Iterator[str]:
     for name, title in {"gingham": "ours", **OTHERS}.items():
         if name in f:
             each = f[name]
-            ratios = "| |" if name == "gingham" else f"| {f[f'rate_of_{name}']:.2f}x | {f[f'cpu_of_{name}']:.2f}x |"
+            ratios = "| | |" if name == "gingham" else f"| {f[f'rate_of_{name}']:.2f}x | {f[f'cpu_of_{name}']:.2f}x |"
             yield (f"| {title} | {each['rate']:.0f} | {each['cpu_ms_a_link']:.2f} ms | {each['stored']:,} {ratios}")
     wrong = ", ".join(f"{count} times {what}" for what, count in f["misnamed"].items())
     yield f"\nOurs told every fault by its name: {'yes' if not wrong else f'NO, {wrong}'}."

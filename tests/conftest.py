@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import tests.idle  # noqa: F401  (first: what comes after it loads threads)
+import tests.savings  # noqa: F401  (first: what comes after it loads threads)
 from tests.textures import PARAMETERS, Outcome, write_textures
 
 if TYPE_CHECKING:

@@ -21,17 +21,17 @@ ARGUMENTS = {
     "collect dataset": ["clothing"],
     "collect search": ["--query", "fox"],
 }
-WITHOUT_PARAMETERS = {
-    "runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy",
-    "undo", "label undo", "label export",
-    "collect urls", "collect search", "collect dataset", "collect status", "collect attribution",
-}  # fmt: skip
 
 
 def names(group: Any) -> list[str]:
     return [name for name in group if not name.startswith("-")]
 
 
+WITHOUT_PARAMETERS = {
+    "runs list", "runs show", "runs compare", "export", "nearest", "predict", "serve", "deploy",
+    "undo", "exclude", "history", "label", *(f"label {name}" for name in names(label_app)),
+    "collect urls", "collect search", "collect dataset", "collect status", "collect attribution",
+}  # fmt: skip
 GROUPS = {"runs": runs_app, "collect": collect_app, "label": label_app}
 COMMANDS = [
     *(name for name in names(app) if name not in ("runs", "collect")),

@@ -117,7 +117,7 @@ def test_most_are_named_for_what_they_are(canaries: list[Canary]) -> None:
     for host in ("127.0.0.1", "[::1]", "[::ffff:7f00:1]", "0x7f.1", "many.example", "six.example", "[64:ff9b::7f00:1]"):
         error = fault(f"http://{host}:{canaries[0].port}/")
         assert error.status is Status.BLOCKED_ADDRESS
-        assert "allow_private" in error.detail
+        assert "--allow-private" in error.detail
 
 
 def test_a_redirect_to_a_private_address_is_named(leading: FaultyServer, only_one_public: None) -> None:

@@ -185,7 +185,7 @@ DEEP = "[" * 200_000
         pytest.param(status(404), 1, r"does not understand the query \(404\)\.", id="404"),
         pytest.param(status(429), 3, r"asked too often \(429\)\. Run the same command", id="429"),
         pytest.param(status(429, Retry_After="0"), 3, r"asked too often \(429\)", id="429-retry-after"),
-        pytest.param(status(429, Retry_After="7200"), 1, r"\(429\)\. It asks to wait 7,200 sec.*max_wait", id="long"),
+        pytest.param(status(429, Retry_After="7200"), 1, r"\(429\)\. It asks to wait 7,200 sec.*--max-wait", id="long"),
         pytest.param(status(503, Retry_After="7200"), 1, r"\(503\)\. It asks to wait 7,200 seconds, ", id="503-long"),
         pytest.param(status(202), 3, r"has no answer now \(202\)", id="202"),
         pytest.param(status(500, "Traceback: secret"), 3, r"has no answer now \(500\)\. ", id="500"),
@@ -289,7 +289,7 @@ def test_openverse_says_what_is_wrong_with_a_query():
 @pytest.mark.parametrize("contact", ["", "  "])
 def test_wikimedia_without_contact_is_not_asked(contact):
     server = fake(FakeWikimedia)
-    with pytest.raises(ProviderError, match=r"--collection\.contact you@example\.org"):
+    with pytest.raises(ProviderError, match="--contact you@example.org"):
         server.search(contact=contact)
     assert not server.asked
 
@@ -318,7 +318,7 @@ def test_nobody_there(kind):
         async with open_session(settings(allow_private=True)) as session:
             await anext(server.provider(retries=0).search("fox", 5, (), session))
 
-    with pytest.raises(ProviderError, match=r"could not be reached \(ClientConnectorError\)"):
+    with pytest.raises(ProviderError, match="could not be reached. Is this machine online"):
         run(main())
 
 

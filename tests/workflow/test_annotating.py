@@ -112,6 +112,7 @@ def test_images_without_a_label_wait_and_join_once_they_have_one(finished: Path)
     [
         pytest.param(["label", "checks/00.png"], 2, "last the class", id="no class"),
         pytest.param(["label"], 2, "Name images", id="nothing"),
+        pytest.param(["label", "checks/00.png", "checks/01.jpg"], 2, "The class is missing", id="an image as class"),
         pytest.param(["label", "checks/no.png", "dots"], 2, "There is no image checks/no.png", id="no such image"),
         pytest.param(["label", "checks/00.png", "dot"], 2, "Did you mean `dots`?", id="nearly a class"),
         pytest.param(["label", "checks/00.png", "cow"], 2, "add --new", id="a new class"),
@@ -162,6 +163,29 @@ def test_every_command_in_words_and_as_json(project: Path, gingham: Gingham, mon
         assert gingham("label", "undo").status == 0
     assert "Nothing is left" in gingham("label", "undo").out
     assert gingham("label", "history", "--json").json["total"] == 9
+
+
+def test_other_files_of_the_same_bytes_are_told(
+    project: Path, gingham: Gingham, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    root = project / "images" / "textures"
+    (root / "stripes" / "same.png").write_bytes((root / "dots" / "00.png").read_bytes())
+    gingham("split")
+    told = gingham("label", "exclude", "stripes/same.png")
+    assert "1 image, and 1 other file of the same bytes (dots/00.png): remembered." in told.out
+    assert gingham("label", "stripes/same.png", "dots", "--json").json["copies"] == ["dots/00.png"]
+
+
+def test_a_table_is_imported_into_a_project_that_has_another_dataset(project: Path, tmp_path: Path) -> None:
+    here, there = Project(project), Project(tmp_path / "there")
+    here.label("dots/00.png", "checks")
+    exported = here.label_export(project / "annotations.csv").file
+    there.split(project / "images" / "textures")
+    assert there.label_import(exported).changed == 1
+    exported.write_text(exported.read_text().replace("checks,", "cow,"))
+    with pytest.raises(UsageError, match="no class cow"):
+        there.label_import(exported)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

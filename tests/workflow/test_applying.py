@@ -76,6 +76,15 @@ def test_a_folder_that_is_emptied_goes_and_comes_back(pets: Project) -> None:
     assert (root / "dog" / "5.jpg").exists()
 
 
+def test_a_folder_that_was_made_goes_when_it_is_undone(pets: Project) -> None:
+    root = pets.folder.root / "images" / "pets"
+    pets.label("dog/1.jpg", " cow ", new_class=True)
+    pets.label_apply()
+    assert (root / "cow" / "1.jpg").exists()
+    pets.label_apply_undo()
+    assert not (root / "cow").exists()
+
+
 def test_the_longest_name_keeps_its_suffix(pets: Project) -> None:
     root = pets.folder.root / "images" / "pets"
     name = "é" * 125 + ".jpg"
@@ -102,9 +111,9 @@ def test_the_split_and_the_features_stay_as_they_were(finished: Path) -> None:
 
 
 def test_words(pets: Project, gingham: Gingham) -> None:
-    project = ["--project", pets.folder.root, "--dataset", "images/pets"]
+    project = ["images/pets", "--project", pets.folder.root]
     assert "agree" in gingham("label", "apply", *project).out
     pets.label("cat/3.jpg", "dog")
     assert "Would move 1 file:\n  cat/3.jpg -> dog/3.jpg" in gingham("label", "apply", "--dry-run", *project).out
     assert gingham("label", "apply", "--json", *project).json["moves"] == [{"from": "cat/3.jpg", "to": "dog/3.jpg"}]
-    assert "Put 1 file back." in gingham("label", "apply", "--undo", *project).out
+    assert "Put 1 file back." in gingham("label", "apply", "--undo", "--project", pets.folder.root).out

@@ -185,14 +185,14 @@ def test_a_folder_of_which_no_classifier_could_come_is_checked_all_the_same(tmp_
     result = Project(tmp_path).check(tmp_path / "photos")
     assert result.table.counts()["exact_duplicate"] == 1
     assert "suspect_label" not in result.table.issues
-    assert any("Labels were not looked at." in note for note in result.notes)
+    assert any("Labels were not looked at: that takes two classes" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
     ("prepare", "output", "error", "message"),
     [
         pytest.param(None, None, DataError, "does not exist", id="no folder"),
-        pytest.param("photos", None, DataError, "no image that can be read", id="no image"),
+        pytest.param("photos", None, DataError, "holds no image of a class", id="no image"),
         pytest.param("photos", "page.pdf", UsageError, "-o check.html", id="no page"),
     ],
 )
@@ -203,6 +203,62 @@ def test_what_cannot_be_checked_is_refused(
         (tmp_path / prepare / "cat").mkdir(parents=True)
     with pytest.raises(error, match=message):
         Project(tmp_path).check(tmp_path / "photos", output=output)
+
+
+def test_a_class_that_cannot_train_does_not_keep_the_others_from_being_checked(project: Path) -> None:
+    root = project / "images" / "textures"
+    (root / "rare").mkdir()
+    (root / "rare" / "one.png").write_bytes(encoded(texture("dots", 90)))
+    (root / "torn").mkdir()
+    for n in range(2):  # of these none is left once conflicts are set apart
+        data = encoded(texture("stripes", 91 + n))
+        (root / "torn" / f"{n}.png").write_bytes(data)
+        (root / "stripes" / f"torn-{n}.png").write_bytes(data)
+    (root / "checks" / "wrong.png").write_bytes(encoded(texture("stripes", 60)))
+    result = Project(project, environment={}).check()
+    assert "checks/wrong.png" in {result.table.files[row].path for row in result.suspects}
+    assert result.table.counts()["label_conflict"] == 4
+    assert any("The label of rare was not looked at" in note for note in result.notes)
+    assert any("cannot be split" in note for note in result.notes)
+
+
+def test_images_that_lie_directly_in_the_folder_are_told(project: Path) -> None:
+    with pytest.raises(DataError, match="Did you mean the folder above it"):
+        Project(project, environment={}).check(project / "images" / "textures" / "dots")
+
+
+def test_annotations_that_count_are_told(project: Path) -> None:
+    here = Project(project, environment={})
+    here.label("dots/00.png", "checks")
+    here.label("dots/01.jpg", excluded=True)
+    notes = here.check(labels=False).notes
+    assert any("1 another label than the folder, 1 excluded" in note for note in notes)
+
+
+def test_a_file_of_the_users_is_not_overwritten(project: Path) -> None:
+    (project / "survey.csv").write_text("mine")
+    with pytest.raises(UsageError, match="left as it is"):
+        Project(project, environment={}).check(labels=False, output=project / "survey.html")
+    assert (project / "survey.csv").read_text() == "mine"
+
+
+def test_what_to_type_next_is_on_the_same_images_in_the_same_project(
+    project: Path, gingham: Gingham, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.parent)
+    root = project / "images" / "textures"
+    (root / "-dash").mkdir()
+    for n in range(2):
+        (root / "-dash" / f"{n}.png").write_bytes(encoded(texture("dots", 200)))
+    (root / "checks" / "wrong.png").write_bytes(encoded(texture("stripes", 60)))
+    where = f"--project {project.name}"
+    assert (
+        f"gingham dedupe images/textures --apply {where}`" in gingham("dedupe", "images/textures", *where.split()).out
+    )
+    said = gingham("check", "images/textures", *where.split()).out
+    assert f"gingham label {where} checks/wrong.png stripes`" in said
+    assert f"gingham label import project/check/textures/suspects.csv {where}`" in said
+    assert f"gingham label undo {where}`" in gingham("label", *where.split(), "--", "dots/00.png", "-dash").out
 
 
 def test_file_types_that_give_the_class_away_are_a_shortcut(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from gingham import Project
 from gingham.collect.manifests import manifest
-from gingham.errors import UnavailableError
+from gingham.errors import UnavailableError, UsageError
 from tests.collect.faulty_server import FaultyServer, numbered, says
 from tests.collect.search_servers import (
     FakeOpenverse,
@@ -238,4 +239,57 @@ def test_what_cannot_be_is_refused(
 
 
 def test_the_status_of_what_was_never_collected(tmp_path: Path, gingham: Gingham) -> None:
-    assert "No image" in gingham("collect", "status", "images/none", "--project", tmp_path).out
+    refused = gingham("collect", "status", "images/none", "--project", tmp_path)
+    assert (refused.status, "No image" in refused.err) == (4, True)
+
+
+def test_where_nothing_can_be_reached_no_link_counts_as_failed(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        port = nobody.getsockname()[1]
+        links = [("cat", f"http://127.0.0.1:{port}/{n}.jpg") for n in range(60)]
+        project = Project(tmp_path, environment={})
+        with pytest.raises(UnavailableError, match=r"None of the first \d+ links could be reached.*online"):
+            project.collect_urls(listed(tmp_path, *links), overrides=PRIVATE)
+        assert project.collect_status("images/links").left == 60
+        few = project.collect_urls(listed(tmp_path, *links[:3]), into="images/few", overrides=PRIVATE)
+    assert (few.all, few.exit_status) == ({"connection": 3}, 3)
+
+
+def test_a_dead_server_costs_little_beside_a_living_one(server: FaultyServer, tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.2", 0))
+        port = nobody.getsockname()[1]
+        dead = [("cat", f"http://127.0.0.2:{port}/{n}.jpg") for n in range(80)]
+        given = PRIVATE | {"collection.retries": 2}
+        result = Project(tmp_path, environment={}).collect_urls(
+            listed(tmp_path, ("cat", server.url("/image/1")), *dead), overrides=given
+        )
+    assert result.all == {"connection": 80, "ok": 1}
+    assert result.seconds < 30, "after a few in a row, each further one is tried once"
+
+
+def test_what_is_allowed_now_is_fetched_now(server: FaultyServer, tmp_path: Path) -> None:
+    file = listed(tmp_path, ("cat", server.url("/image/1")), ("cat", server.url("/noai")))
+    project = Project(tmp_path, environment={})
+    assert project.collect_urls(file).all == {"blocked_address": 2}
+    assert project.collect_urls(file, overrides=PRIVATE).all == {"ok": 1, "noai": 1}
+    assert project.collect_urls(file, overrides=PRIVATE | {"collection.noai": False}).all == {"ok": 2}
+
+
+def test_a_file_of_the_users_is_not_overwritten(server: FaultyServer, tmp_path: Path) -> None:
+    project = Project(tmp_path, environment={})
+    project.collect_urls(listed(tmp_path, ("cat", server.url("/image/1"))), overrides=PRIVATE)
+    for name, write in {
+        "CREDITS.md": lambda file: project.collect_attribution("images/links", file),
+        "credits.csv": lambda file: project.collect_attribution("images/links", file),
+        "links-of-mine.csv": lambda file: project.collect_status("images/links", file),
+    }.items():
+        mine = tmp_path / name
+        mine.write_text("my own")
+        with pytest.raises(UsageError, match="left as it is"):
+            write(mine)
+        assert mine.read_text() == "my own"
+        mine.unlink()
+        write(mine)
+        write(mine)

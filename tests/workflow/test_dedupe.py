@@ -106,6 +106,24 @@ def test_links_are_no_copies(copies: Project) -> None:
     assert files(root) == before
 
 
+def test_a_copy_to_which_a_link_leads_stays(copies: Project) -> None:
+    root = copies.folder.root / "images" / "photos"
+    (root / "cat" / "a-link.png").symlink_to("same.png")
+    result = copies.dedupe(apply=True)
+    assert result.kept == (("cat/same.png", "a symbolic link leads to it"),)
+    assert result.moved == result.may_go - 1
+    assert (root / "cat" / "a-link.png").read_bytes()
+
+
+def test_what_was_lost_from_where_it_was_put_is_told(copies: Project, gingham: Gingham) -> None:
+    removed = copies.dedupe(apply=True).removed
+    assert removed is not None
+    (removed / "cat" / "same.png").unlink()
+    told = gingham("dedupe", "--undo", "--project", copies.folder.root)
+    assert "Put 2 files back." in told.out
+    assert "same.png could not be put back: it is not there any more" in told.out
+
+
 def test_a_file_that_changes_in_between_stays(copies: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     root = copies.folder.root / "images" / "photos"
     changed = texture_bytes("dots", 77)

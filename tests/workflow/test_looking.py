@@ -61,7 +61,14 @@ def test_the_table_can_be_imported_and_the_page_shows_the_images(waiting: Projec
     with result.csv.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["path"] for row in rows] == [each.path for each in result.images]
-    assert waiting.label_import(result.csv).changed == len(rows)
+    assert {row["label"] for row in rows} == {""}, "to be filled in by a person"
+    assert waiting.label_import(result.csv).changed == 0
+    filled = result.csv.with_name("filled.csv")
+    with filled.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": "dots"} for row in rows)
+    assert waiting.label_import(filled).changed == len(rows)
     page = result.page.read_text()
     assert result.page == waiting.folder.root / "next" / "textures" / "report.html"
     assert "checks/wrong.png" in page

@@ -52,7 +52,7 @@ def collect(result: CollectResult) -> str:
         parts.append(f"{found} {each.problem}".rstrip())
     if fetched:
         rate = f", {fetched / result.seconds:,.0f}/s" if result.seconds > 1 else ""
-        parts.append(f"{count_of(fetched, 'link')} fetched in {result.seconds:,.0f} s{rate}:")
+        parts.append(f"{count_of(fetched, 'link')} tried in {result.seconds:,.0f} s{rate}:")
         parts.append(_statuses(result.now))
     else:
         known = sum(result.all.values())
@@ -60,10 +60,12 @@ def collect(result: CollectResult) -> str:
     failed = sum(count for status, count in result.all.items() if status not in ("ok", "duplicate"))
     if result.left:
         parts.append(f"{count_of(result.left, 'link')} are yet to be fetched: type the same command again.")
-    parts += ["", f"{near(result.folder)} now holds:", _classes(result.per_class)]
+    if result.per_class:
+        parts += ["", f"{near(result.folder)} now holds:", _classes(result.per_class)]
     if failed:
         parts.append(f"{count_of(failed, 'link')} gave no image; --retry failed tries them again.")
-    parts.append(f"Now type `{result.command}`.")
+    if result.per_class:
+        parts.append(f"Now type `{result.command}`.")
     return "\n".join([*parts, *(f"Note: {warning}" for warning in result.warnings)])
 
 
@@ -84,8 +86,6 @@ def _classes(per_class: Mapping[str, int]) -> str:
 
 def status(result: StatusResult) -> str:
     """Say what became of all links of a dataset."""
-    if not result.counts and not result.left:
-        return f"No image of {result.dataset} was collected. `gingham collect --help` says how."
     lines = [f"{count_of(sum(result.counts.values()) + result.left, 'link')} of {result.dataset}:"]
     lines += [_statuses(result.counts)] if result.counts else []
     lines += [f"{result.left:,} are yet to be fetched."] if result.left else []
@@ -97,5 +97,5 @@ def attribution(result: AttributionResult) -> str:
     """Say what was written where."""
     lines = [f"Wrote the credits of {count_of(result.images, 'image')} to {near(result.output)}."]
     if result.unknown:
-        lines.append(f"Of {result.unknown:,} of them the licence is not known: look at where they come from.")
+        lines.append(f"The licence of {result.unknown:,} of them is not known: look at where they come from.")
     return "\n".join([*lines, *(f"Note: {warning}" for warning in result.warnings)])

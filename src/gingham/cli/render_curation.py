@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gingham.cli.texts import near, percents, tabulated
-from gingham.evaluate.wording import count_of
+from gingham.evaluate.wording import count_of, shorten
 from gingham.records import Annotation, Skipped, display_path
 
 if TYPE_CHECKING:
@@ -22,14 +21,21 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 SHOWN_CLASSES = 20
+LONGEST_NAME = 40
 
 
 def annotate(result: AnnotateResult) -> str:
     """Say what now holds of the images."""
     number = count_of(len(result.images), "image")
+    if result.copies:
+        others = count_of(len(result.copies), "other file of the same bytes", "other files of the same bytes")
+        number += (
+            f", and {others} ({', '.join(map(display_path, result.copies[:3]))}{', ...' * (len(result.copies) > 3)})"
+        )
     head = f"{number}: remembered." if result.changed else f"{number}: that was known already; nothing has changed."
     lines = [f"  {display_path(path)}: {_words(said)}" for path, said in result.images[:SHOWN]]
-    end = ["`gingham label undo` takes it back."] if result.changed else []
+    command = result.typed.command("label", "undo", images=False)
+    end = [f"`{command}` takes it back."] if result.changed else []
     return "\n".join([head, *lines, *_more(len(result.images)), *end, *_notes(result.warnings)])
 
 
@@ -91,7 +97,8 @@ def apply(result: ApplyResult) -> str:
     files = count_of(len(result.moves) - len(result.kept), "file")
     head = f"Moved {files}:" if result.applied else f"Would move {files}:"
     lines = [f"  {display_path(source)} -> {display_path(target)}" for source, target in result.moves[:SHOWN]]
-    end = "`gingham label apply --undo` puts them back." if result.applied else "`gingham label apply` moves them."
+    undone = result.typed.command("label", "apply", "--undo", images=False)
+    end = f"`{undone}` puts them back." if result.applied else f"`{result.typed.command('label', 'apply')}` moves them."
     return "\n".join([head, *lines, *_more(len(result.moves)), *_kept(result.kept), end, *_notes(result.warnings)])
 
 
@@ -100,8 +107,8 @@ def put_back(result: PutBackResult) -> str:
     if not result.back and not result.kept:
         return "\n".join(["Nothing was moved that could be put back.", *_notes(result.warnings)])
     lines = [f"Put {count_of(len(result.back), 'file')} back."]
-    kept = [(str(path), reason) for path, reason in result.kept]
-    return "\n".join([*lines, *_kept(kept), *_notes(result.warnings)])
+    lines += [f"  {display_path(str(path))} could not be put back: {reason}" for path, reason in result.kept[:SHOWN]]
+    return "\n".join([*lines, *_more(len(result.kept)), *_notes(result.warnings)])
 
 
 def dedupe(result: DedupeResult) -> str:
@@ -117,7 +124,8 @@ def dedupe(result: DedupeResult) -> str:
             word = "copy   " if copy in each.others else "which? "
             lines.append(f"{word}{display_path(copy.file.path)}  ({size}, {how})")
     hidden = len(result.copies) - SHOWN
-    lines += [f"and {hidden:,} more pictures; --json lists all."] if hidden > 0 else []
+    look = result.typed.command("check")
+    lines += [f"and {hidden:,} more pictures: --json lists all, `{look}` shows them."] if hidden > 0 else []
     doubtful = sum(bool(each.under_other_labels) for each in result.copies)
     head = (
         f"{count_of(result.images, 'image')}, of which {result.may_go:,} "
@@ -125,16 +133,21 @@ def dedupe(result: DedupeResult) -> str:
     )
     end = []
     if doubtful:
+        lie = count_of(doubtful, "picture lies", "pictures lie")
+        left = "was" if doubtful == 1 else "were"
         end.append(
-            f"{count_of(doubtful, 'picture')} under more than one label (which?) stay: say which label is right with "
+            f"{lie} under more than one label and {left} left alone (marked `which?`): say which label is right with "
             "`gingham label IMAGE CLASS`."
         )
-    if result.applied:
-        moved = result.may_go - len(result.kept)
+    if result.moved:
         where = f" to {near(result.removed)}" if result.removed else ""
-        end.append(f"Moved {count_of(moved, 'file')}{where}. `gingham dedupe --undo` puts them back.")
+        undone = result.typed.command("dedupe", "--undo", images=False)
+        end.append(f"Moved {count_of(result.moved, 'file')}{where}. `{undone}` puts them back.")
+    elif result.applied:
+        end.append("Nothing was moved.")
     elif result.may_go:
-        end.append("`gingham dedupe --apply` moves the copies to .gingham/removed; nothing has been moved yet.")
+        applied = result.typed.command("dedupe", "--apply")
+        end.append(f"`{applied}` moves the copies to .gingham/removed; nothing has been moved yet.")
     return "\n".join([*lines, "", head, *_kept(result.kept), *end, *_notes(result.warnings)])
 
 
@@ -164,21 +177,23 @@ def check(result: CheckResult) -> str:
         said = [
             (
                 display_path(table.files[row].path),
-                display_path(table.files[row].label),
-                display_path(table.suggested[row]),
+                shorten(display_path(table.files[row].label), LONGEST_NAME),
+                shorten(display_path(table.suggested[row]), LONGEST_NAME),
                 percents(result.confidence[table.files[row].path]),
+                f"{float(table.issues['suspect_label'].score[row]):.3f}",
             )
             for row in suspects[:SHOWN]
         ]
-        lines += ["", tabulated(("suspect label of", "label", "seems to be", "probable"), said)]
+        lines += ["", tabulated(("suspect label of", "label", "seems to be", "probable", "score"), said)]
         lines += [f"and {len(suspects) - SHOWN:,} more"] if len(suspects) > SHOWN else []
-        lines.append("`gingham label IMAGE CLASS` corrects one.")
+        lines.append(
+            f"`{result.typed.label(table.files[suspects[0]].path, table.suggested[suspects[0]])}` corrects one."
+        )
     lines += ["", f"Page      {near(result.page)}", f"Table     {near(result.csv)}"]
     if result.suspects_csv is not None:
-        lines.append(
-            f"Suspects  {near(result.suspects_csv)}: delete the rows that are right, then import the rest with"
-        )
-        lines.append(f"          `gingham label import {shlex.quote(near(result.suspects_csv))}`")
+        name = near(result.suspects_csv)
+        lines.append(f"Suspects  {name}: delete the rows that are wrong, then import the others with")
+        lines.append(f"          `{result.typed.command('label', 'import', name, images=False)}`")
     return "\n".join([*lines, *_notes(result.notes)])
 
 
@@ -194,9 +209,10 @@ def next_up(result: NextResult) -> str:
             rows = [(display_path(each.path), display_path(each.why)) for each in of_it]
             lines += ["", tabulated((title, ""), rows)]
     if result.images:
-        first = result.images[0]
-        command = shlex.join(["gingham", "label", display_path(first.path), display_path(first.suggested)])
-        lines += ["", f"Such as: {command}. An image whose class you have said is not asked for again."]
+        from gingham.workflow.looking import correction
+
+        command = correction(result.typed, result.images[0])
+        lines += ["", f"Such as: {command}", "An image whose class you have said is not asked for again."]
     lines += [f"Page   {near(result.page)}", f"Table  {near(result.csv)}"]
     return "\n".join([*lines, *_notes(result.notes)])
 
@@ -207,6 +223,7 @@ NEXT = {"suspect": "suspect labels", "unsure": "unsure", "unlike": "unlike anyth
 def learning_curve(result: LearningResult) -> str:
     """Say which class needs more images, and what they would buy."""
     from gingham.evaluate.learning_words import headline, points, points_range, verdict
+    from gingham.evaluate.outlook import Prospect
 
     found = result.findings
     title, reasons = headline(found, result.classes)
@@ -214,17 +231,18 @@ def learning_curve(result: LearningResult) -> str:
     for k in found.ranking[:SHOWN_CLASSES]:
         outlook = found.classes[k]
         gain = outlook.with_more(found.more)
+        told = outlook.prospect is not Prospect.TOO_FEW
         rows.append(
             (
-                result.classes[k],
+                shorten(result.classes[k], LONGEST_NAME),
                 f"{outlook.images:,}",
                 percents(outlook.accuracy),
-                percents(gain.accuracy),
-                f"{points(gain.gain)} ({points_range(gain.gain_interval)})",
+                percents(gain.accuracy) if told else "–",
+                f"{points(gain.gain)} ({points_range(gain.gain_interval)})" if told else "–",
                 verdict(outlook, found.more),
             )
         )
-    head = ("class", "images", "recognised", f"with {found.more:,} more", "points", "")
+    head = ("class", "training images", "recognised", f"with {found.more:,} more", "points", "")
     hidden = len(found.ranking) - len(rows)
     more = [f"and {count_of(hidden, 'class', 'classes')} more on the page."] if hidden > 0 else []
     parts = [f"{title}. {reasons}", "", tabulated(head, rows), *more, "", f"Page  {near(result.page)}"]

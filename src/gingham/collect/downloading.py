@@ -36,6 +36,12 @@ _BATCH = 256
 _BATCH_SECONDS = 0.1
 _PROGRESS_SECONDS = 0.1
 
+_UNREACHED = frozenset({Status.DNS, Status.CONNECTION, Status.TIMEOUT})
+_OFFLINE = 25
+"""So many links and none of them reached: then it is the network that is not there, and not the images."""
+_PATIENCE = 5
+"""After so many links of a server that could not be reached, one after the other, each further one gets one try."""
+
 
 def download(
     ledger: Ledger,
@@ -73,7 +79,8 @@ def download(
     Raises
     ------
     UnavailableError
-        If the disk is full or cannot be written; what was finished is kept.
+        If the disk is full or cannot be written; what was finished is kept. If none of the first links, 25 or more, can
+        be reached: they stay wanted.
     """
     total = ledger.counts(dataset).get(None, 0)
     work = _Downloads(ledger, dataset, root, settings, resolver)
@@ -97,6 +104,9 @@ class _Downloads:
     ) -> None:
         self.counts: Counter[Status] = Counter()
         self._settings = settings
+        self._hasty = settings.model_copy(update={"retries": 0})
+        self._unreached: Counter[str] = Counter()  # links in a row, by server
+        self._reached = False
         self._root = root
         self._resolver = resolver
         self._placing = Placing(ledger, dataset, root)
@@ -137,7 +147,7 @@ class _Downloads:
                 self._flush()
             raise group.exceptions[0] from group
         except asyncio.CancelledError:
-            self._finish()
+            self._finish(stopped=True)
             raise
         self._finish()
 
@@ -163,9 +173,12 @@ class _Downloads:
         slot = _Slot(self._slots)
         try:
             began = time.monotonic()
-            outcome, temporary = await self._outcome(link, slot, session, threads)
+            settings = self._hasty if self._unreached[server] >= _PATIENCE else self._settings
+            outcome, temporary = await self._outcome(link, slot, session, threads, settings)
+            self._unreached[server] = self._unreached[server] + 1 if outcome.status in _UNREACHED else 0
+            self._reached |= outcome.code is not None
             self._batch.append(Done(link.id, _timed(outcome, began), temporary))
-            if len(self._batch) >= _BATCH:
+            if len(self._batch) >= (_BATCH if self._reached else _OFFLINE):
                 self._flush()
         finally:
             slot.release()
@@ -173,12 +186,17 @@ class _Downloads:
             self._given_back.set()
 
     async def _outcome(
-        self, link: Wanted, slot: _Slot, session: aiohttp.ClientSession, threads: ThreadPoolExecutor
+        self,
+        link: Wanted,
+        slot: _Slot,
+        session: aiohttp.ClientSession,
+        threads: ThreadPoolExecutor,
+        settings: Collection,
     ) -> tuple[Outcome, str]:
         if fault := label_fault(link.label):
             return Outcome(Status.BAD_LABEL, fault), ""
         try:
-            fetched = await fetch(session, link.url, self._settings, each_try=slot)
+            fetched = await fetch(session, link.url, settings, each_try=slot)
         except FetchError as error:
             return Outcome(error.status, error.detail, error.code, error.final_url), ""
         stored = await asyncio.get_running_loop().run_in_executor(
@@ -203,12 +221,22 @@ class _Downloads:
             await asyncio.sleep(_BATCH_SECONDS)
             self._flush()
 
-    def _finish(self) -> None:
+    def _finish(self, stopped: bool = False) -> None:
+        self._reached |= not stopped  # all were tried: what could not be reached has failed
         self._flush()
         self._placing.close()
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
+        if not self._reached:
+            self._batch = [item for item in batch if item.outcome.status in _UNREACHED]
+            batch = [item for item in batch if item.outcome.status not in _UNREACHED]
+            if len(self._batch) >= _OFFLINE:
+                status = self._batch[-1].outcome.status.value
+                raise UnavailableError(
+                    f"None of the first {len(self._batch)} links could be reached ({status}). Is this machine online? "
+                    "They are not counted as failed: the same command tries them again."
+                )
         if batch:
             self.counts.update(outcome.status for outcome in self._placing.place(batch))
 

@@ -48,7 +48,7 @@ def as_fetch_error(error: Exception, settings: Collection) -> FetchError:
     if isinstance(error, FetchError):
         return error
     if blocked_address(error):
-        return FetchError(Status.BLOCKED_ADDRESS, "the address is not public; collection.allow_private would allow it")
+        return FetchError(Status.BLOCKED_ADDRESS, "the address is not public; --allow-private would allow it")
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return FetchError(Status.DNS, "the server's name is not known")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):

@@ -122,6 +122,17 @@ class Ledger(Database):
         self._write(lambda connection: _want_again(connection, gone))
         return len(gone)
 
+    def want_again(self, dataset: str, statuses: Iterable[Status]) -> None:
+        """Want links again that ended in one of some ways."""
+        rows = [(dataset, status.value) for status in statuses]
+        query = "UPDATE links SET status = NULL WHERE dataset = ? AND status = ?"
+        if rows:
+            self._write(lambda connection: connection.executemany(query, rows))
+
+    def datasets(self) -> list[str]:
+        """Return the names of the datasets of which links are known."""
+        return [name for (name,) in self._read("SELECT DISTINCT dataset FROM links")]
+
     def next_host(self, dataset: str, after: str = "") -> str | None:
         """Return the first server after another one, in the order of names, of which a link is wanted.
 

@@ -177,8 +177,7 @@ def check_licences(names: Iterable[str]) -> tuple[str, ...]:
         code = code.removeprefix("cc-").removeprefix("cc ") if code not in CODES else code
         if code not in CODES:
             raise ConfigError(
-                f"collection.licence names `{plain_text(name, 100)}`; allowed are {', '.join(CODES)}."
-                f"{did_you_mean(code, CODES)}"
+                f"--licence names `{plain_text(name, 100)}`; allowed are {', '.join(CODES)}.{did_you_mean(code, CODES)}"
             )
         wanted[code] = None
     return tuple(wanted)

@@ -219,7 +219,8 @@ def _predicted(bins: _Bins, label: Integers, weight: Numbers, fold: Integers, k:
     table = np.bincount((given[:, :, None] * k + np.arange(k)).ravel(), counts.ravel(), minlength=k * k).reshape(
         k, k
     )  # given, true
-    rates = table / table.sum(axis=0)
+    total = table.sum(axis=0)
+    rates = table / np.where(total == 0, 1, total)  # a class may have no group of its own
     right = np.diag(rates)
     class_skill = right - (rates.sum(axis=1) - right) / (k - 1)
     return _Predicted(float(right.mean()), float(class_skill.mean()), class_skill)

@@ -31,6 +31,8 @@ class Card:
     suggested : str
         The class that it seems to be; or empty.
     facts : tuple of str
+    whole : bool
+        Show all of it, not the square in its middle.
     """
 
     path: str
@@ -38,6 +40,7 @@ class Card:
     label: str
     suggested: str = ""
     facts: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,10 @@ def headline(findings: LearningFindings, names: Sequence[str]) -> tuple[str, str
         return f"{name} would gain most, partly from other classes", (
             f"{change}. But some of what one class wins, others lose: {averaged}. {_everywhere(findings)}"
         )
-    return "No class stands out", (
-        f"The most promising is {name}. {change}, which may be nothing. {_everywhere(findings)}"
-    )
+    if best.prospect is Prospect.FLAWLESS:
+        return "All held-out images are recognised", "As far as these images can tell, no class needs more of them."
+    nothing = ", which may be nothing" if gain.gain_interval[0] <= 0 else ""
+    return "No class stands out", f"The most promising is {name}. {change}{nothing}. {_everywhere(findings)}"
 
 
 def _everywhere(findings: LearningFindings) -> str:

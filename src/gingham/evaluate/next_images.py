@@ -201,7 +201,10 @@ def _two_likeliest(probabilities: Floats) -> tuple[Ints, Ints, Floats]:
 
 
 def _between(classes: Sequence[str], label: int, two: tuple[int, int], row: Floats) -> str:
-    choice = " or ".join(f"{quoted(classes[k])} ({percent(float(row[k]))})" for k in two)
+    told = [f"{quoted(classes[k])} ({percent(float(row[k]))})" for k in two]
     if label < 0:
-        return f"Is it {choice}?"
-    return f"Labelled {quoted(classes[label])}; could be {choice}."
+        return f"Is it {told[0]} or {told[1]}?"
+    if label in two:
+        other = told[1] if label == two[0] else told[0]
+        return f"Labelled {quoted(classes[label])} ({percent(float(row[label]))}), but {other} is about as likely."
+    return f"Labelled {quoted(classes[label])}; could be {told[0]} or {told[1]}."

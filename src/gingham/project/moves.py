@@ -142,7 +142,7 @@ class Moves(Database):
                     progress(done, len(rows))
         finally:
             self._find_out()
-        _remove_empty({self._place(target).parent for _, _, target in rows}, below=self.file.parent)
+        _remove_empty({self._place(target).parent for _, _, target in rows}, stop={self.file.parent, self._root})
         return Undone(tuple(back), tuple(kept))
 
     def count(self, command: str) -> int:
@@ -213,10 +213,10 @@ def _is_there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _remove_empty(folders: set[Path], below: Path) -> None:
-    """Remove folders that hold nothing, and those above them that then hold nothing, but for ``below`` itself."""
+def _remove_empty(folders: set[Path], stop: set[Path]) -> None:
+    """Remove folders that hold nothing, and those above them that then hold nothing, up to some that stay."""
     for folder in folders:
-        while folder != below and folder.is_relative_to(below):
+        while folder not in stop:
             try:
                 folder.rmdir()
             except OSError:

@@ -43,9 +43,9 @@ class AnnotateResult:
 
     images: tuple[tuple[str, Annotation], ...]
     changed: int
-    copies: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    typed: Typed = Typed()
+    copies: tuple[str, ...]
+    warnings: tuple[str, ...]
+    typed: Typed
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""

@@ -43,7 +43,7 @@ class ApplyResult:
     applied: bool
     kept: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
-    typed: Typed = Typed()
+    typed: Typed
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object; undecodable names are escaped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,7 +40,7 @@ MEANINGS = {
     "suspect_label": "Models that have not seen the image, and the images most like it, agree on another class. "
     "Look, and correct what is wrong: the likeliest to be wrong come first.",
     "label_conflict": "Of the same bytes one label must be wrong: while both stand, they neither train nor test. "
-    "Near-duplicates may show just the difference.",
+    "Near-duplicates may show just the difference. A label, or an exclusion, counts for every file of the same bytes.",
     "exact_duplicate": "Files of the same bytes. They stay on one side of the split, and add nothing to the training.",
     "near_duplicate": "The same picture re-encoded, resized or touched up. They stay on one side of the split.",
     "lookalike": "Nearly the same to the network: crops, mirror images, shots of one scene. The split does not keep "
@@ -63,10 +62,18 @@ def check_page(result: CheckResult, max_pixels: int) -> str:
         dataset=Path(result.dataset).name,
         images=len(result.table.files),
         classes=sorted(result.per_class.items(), key=lambda item: (-item[1], item[0])),
-        fine=[TITLES[name].lower() for name in ISSUES if result.table.counts().get(name) == 0],
+        fine=_not_found(result),
         notes=result.notes,
         table=result.csv.name,
     )
+
+
+def _not_found(result: CheckResult) -> list[str]:
+    counts = result.table.counts()
+    fine = [] if result.skipped else ["files that cannot be read"]
+    fine += [TITLES[name].lower() for name in ISSUES if counts.get(name) == 0]
+    fine += [] if result.shortcuts else ["shortcuts"]
+    return fine if result.balance.small or result.balance.imbalance else [*fine, "classes too small or out of balance"]
 
 
 class _Sections:
@@ -114,7 +121,7 @@ class _Sections:
                 [self._card(each.keep, facts=(_pixels(each.keep),)), *map(self._copy, each.under_other_labels)]
                 for each in doubtful[:MOST_GROUPS]
             ]
-            command = "gingham label IMAGE CLASS"
+            command = result.typed.label(doubtful[0].keep.path)
             return Section(name, title, count, "image", lead, (command,), groups=groups, total=len(doubtful))
         if name in ("exact_duplicate", "near_duplicate"):
             exact = name == "exact_duplicate"
@@ -123,7 +130,7 @@ class _Sections:
                 [self._kept(each), *(self._copy(copy) for copy in each.others if copy.exact == exact)][:MOST_IN_GROUP]
                 for each in found[:MOST_GROUPS]
             ]
-            listing = (f"gingham dedupe {self._folder()}", f"gingham dedupe {self._folder()} --apply")
+            listing = (result.typed.command("dedupe"), result.typed.command("dedupe", "--apply"))
             return Section(name, title, count, "image", lead, listing, groups=groups, total=len(found))
         if name == "lookalike":
             files = {file.path: file for file in result.table.files}
@@ -138,13 +145,12 @@ class _Sections:
         return Section(name, title, count, "image", lead, commands, cards=cards, total=count)
 
     def _corrections(self, rows: Sequence[int]) -> tuple[str, ...]:
-        table, corrections = self._result.table, self._result.suspects_csv
+        table, corrections, given = self._result.table, self._result.suspects_csv, self._result.typed
         first = rows[0]
-        one = [display_path(table.files[first].path), display_path(table.suggested[first])]
-        commands = [f"gingham label {shlex.join(one)}    # one"]
+        commands = [f"{given.label(table.files[first].path, table.suggested[first])}    # one"]
         if corrections is not None:
-            name = shlex.quote(display_path(str(corrections)))
-            commands.append(f"gingham label import {name}    # all that you have left in that table")
+            whole = given.command("label", "import", display_path(str(corrections)), images=False)
+            commands.append(f"{whole}    # all that you have left in that table")
         return tuple(commands)
 
     def _of_row(self, name: str, row: int) -> Card:
@@ -152,9 +158,9 @@ class _Sections:
         file, score = table.files[row], float(table.issues[name].score[row])
         if name == "suspect_label":
             sure = percent(self._result.confidence[file.path])
-            return self._card(file, suggested=table.suggested[row], facts=(f"{sure} probable",))
+            return self._card(file, suggested=table.suggested[row], facts=(f"{sure} probable, score {score:.2f}",))
         if name in ("odd_size", "odd_aspect_ratio"):
-            return self._card(file, facts=(_pixels(file),))
+            return self._card(file, facts=(_pixels(file),), whole=True)
         return self._card(file, facts=(f"score {score:.2f}",))
 
     def _kept(self, each: Copies) -> Card:
@@ -164,11 +170,10 @@ class _Sections:
         how = "the same bytes" if copy.exact else f"{copy.distance} of 256 bits differ"
         return self._card(copy.file, facts=(_pixels(copy.file), how))
 
-    def _card(self, file: ImageFile, suggested: str = "", facts: tuple[str, ...] = ()) -> Card:
-        return Card(file.path, thumbnail(self._result.root, file.path, self._max_pixels), file.label, suggested, facts)
-
-    def _folder(self) -> str:
-        return shlex.quote(display_path(self._result.dataset))
+    def _card(self, file: ImageFile, suggested: str = "", facts: tuple[str, ...] = (), whole: bool = False) -> Card:
+        return Card(
+            file.path, thumbnail(self._result.root, file.path, self._max_pixels), file.label, suggested, facts, whole
+        )
 
     def _shortcuts(self) -> Section:
         rows = []
@@ -182,11 +187,11 @@ class _Sections:
             alone = f"Alone it gets {right} right, averaged over classes; chance, {chance}. {hints}."
             rows.append((f"The {each.property} gives {display_path(each.class_label)} away", alone))
         lead = (
-            "These properties, which should say nothing, give the class away. A classifier can learn them instead of "
-            "what you mean, and fail where they differ. Brightness and colour may belong to a class, size and file "
-            "type never do: were the classes collected from different sources?"
+            "These properties alone give a class away. A classifier can learn them instead of what you mean, and fail "
+            "where they differ. Brightness and colour may belong to a class, size and file type never do: were the "
+            "classes collected from different sources?"
         )
-        return Section("shortcuts", "Shortcuts", len(rows), "property", lead, rows=rows)
+        return Section("shortcuts", "Possible shortcuts", len(rows), "property", lead, rows=rows)
 
     def _balance(self) -> Section:
         balance = self._result.balance

@@ -12,6 +12,7 @@ from gingham.curate.copies import Copies
 from gingham.curate.issues import IssueTable
 from gingham.curate.shortcuts import Shortcut
 from gingham.records import Skipped, display_path
+from gingham.workflow.typed import Typed
 
 __all__ = ["CheckResult"]
 
@@ -44,6 +45,8 @@ class CheckResult:
         What was written.
     suspects_csv : Path or None
         A table of the suspect labels with the suggested ones, to be edited and imported; None where there is none.
+    typed : Typed
+        For what to type next.
     seconds : mapping of str to float
     """
 
@@ -61,6 +64,7 @@ class CheckResult:
     page: Path
     csv: Path
     suspects_csv: Path | None
+    typed: Typed
     seconds: Mapping[str, float]
 
     @property

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ from gingham.curate.balance import class_balance
 from gingham.curate.copies import Copies, find_copies
 from gingham.curate.issues import ISSUES, IssueTable
 from gingham.curate.quality import Issue
-from gingham.curate.scan import Dataset
+from gingham.curate.scan import Dataset, loose_images
 from gingham.curate.shortcuts import Shortcut, shortcuts
 from gingham.errors import DataError
 from gingham.project import ProjectFolder, whole_file, write_whole
+from gingham.project.files import refuse_foreign
 from gingham.records import ImageFile, SkipReason, display_path, spreadsheet_cell
 from gingham.workflow.check_report import check_page
 from gingham.workflow.check_result import CheckResult
@@ -31,6 +33,7 @@ from gingham.workflow.measuring import Measured, measure_all
 from gingham.workflow.page_path import page_path
 from gingham.workflow.steps import Progress, Steps
 from gingham.workflow.suspicion import Opinions, out_of_fold_opinions
+from gingham.workflow.typed import Typed, typed
 
 if TYPE_CHECKING:
     from gingham.curate.lookalikes import Lookalikes
@@ -77,13 +80,13 @@ def check(
     with folder.lock("check"):
         steps = _Tolerant(folder, config, images, progress)
         if not steps.corrected.files and not steps.corrected.unlabelled:
-            raise DataError(
-                f"{display_path(str(steps.root))} holds no image that can be read"
-                + (f"; {len(steps.corrected.skipped):,} files cannot be." if steps.corrected.skipped else ".")
-            )
+            raise DataError(f"{display_path(str(steps.root))} holds no image of a class.{_why_none(steps)}")
+        table = None if page is None else page.with_suffix(".csv")
         page = page or folder.root / "check" / Path(steps.name).name / "report.html"
-        table = page.with_name("images.csv" if output is None else f"{page.stem}.csv")
-        result = _Finding(steps, by_embedding, labels).result(page, table)
+        table = table or page.with_name("images.csv")
+        refuse_foreign(table, FIRST_COLUMNS)
+        refuse_foreign(_beside(table), ",".join(SUSPECT_COLUMNS))
+        result = _Finding(steps, by_embedding, labels).result(page, table, typed(folder, images))
         with whole_file(table) as stream:
             for part in result.table.to_csv():
                 stream.write(part.encode("utf-8", "backslashreplace"))
@@ -94,6 +97,19 @@ def check(
         return result
 
 
+FIRST_COLUMNS = "path,label,split,width,height,format,"
+SUSPECT_COLUMNS = ("path", "label", "label_now", "probability", "content")
+
+
+def _why_none(steps: Steps) -> str:
+    if steps.corrected.skipped:
+        return f" {len(steps.corrected.skipped):,} files cannot be read; `gingham run` lists them with the reasons."
+    if loose_images(steps.root):
+        parent = display_path(str(steps.root.parent))
+        return f" Its images lie directly in it, and so have no class. Did you mean the folder above it, {parent}?"
+    return " It must hold one sub-folder of images per class."
+
+
 class _Tolerant(Steps):
     """Steps that do not refuse a dataset of which no classifier could come."""
 
@@ -101,11 +117,12 @@ class _Tolerant(Steps):
     def dataset(self) -> Dataset:
         return self.corrected
 
-    @property
-    def hopeless(self) -> str:
-        """Why no classifier could come of it; an empty string where one could."""
+    @cached_property
+    def unsplit(self) -> str:
+        """Why the images cannot be split into train and test; an empty string where they can."""
         try:
             refuse_hopeless(self.corrected)
+            _ = self.split
         except DataError as error:
             return str(error)
         return ""
@@ -119,15 +136,21 @@ class _Finding:
         self._files = (*steps.corrected.files, *steps.corrected.unlabelled)
         self._labelled = len(steps.corrected.files)
         self._by_embedding = by_embedding
-        self._hopeless = steps.hopeless
-        self._labels = labels and not self._hopeless
-        self._notes: list[str] = []
-        if labels and self._hopeless:
-            self._notes.append(f"Labels were not looked at. {self._hopeless}")
-        elif not labels:
+        counts = Counter(file.label for file in steps.corrected.files)
+        self._labels = labels and sum(count > 1 for count in counts.values()) > 1
+        self._notes = [_annotated(steps)] if _annotated(steps) else []
+        if steps.unsplit:
+            self._notes.append(f"The images cannot be split into train and test as they are. {steps.unsplit}")
+        if not labels:
             self._notes.append("Labels were not looked at, as you wished.")
+        elif not self._labels:
+            self._notes.append("Labels were not looked at: that takes two classes with two images each.")
+        elif few := [display_path(name) for name, count in sorted(counts.items()) if count < 2]:
+            self._notes.append(f"The label of {', '.join(few)} was not looked at: there is only one image of it.")
+        if not by_embedding:
+            self._notes.append("Lookalikes (crops, mirror images) were not looked for: add --by-embedding.")
 
-    def result(self, page: Path, table: Path) -> CheckResult:
+    def result(self, page: Path, table: Path, given: Typed) -> CheckResult:
         steps, files = self._steps, self._files
         measured = measure_all(steps, files)
         copies = self._copies(measured)
@@ -136,15 +159,13 @@ class _Finding:
         if self._labels:
             opinions = out_of_fold_opinions(steps)
             issues |= {"suspect_label": self._suspect_issue(opinions, suggested, confidence)}
+        if not steps.unsplit:
             issues |= {"leak": self._leak_issue()}
         alike = self._lookalikes()
         if alike is not None:
             issues |= {"lookalike": _lookalike_issue(len(files), alike)}
         per_class = Counter(file.label for file in steps.corrected.files)
         sizes = {name: per_class.get(name, 0) for name in steps.corrected.classes}
-        ambiguous = sum(said.ambiguous for said in steps.annotations.values())
-        if ambiguous:
-            self._notes.append(f"Marked as ambiguous by annotation: {ambiguous:,}. They are not called suspect.")
         return CheckResult(
             dataset=steps.name,
             root=steps.root,
@@ -166,6 +187,7 @@ class _Finding:
             page=page,
             csv=table,
             suspects_csv=_beside(table) if any(suggested) else None,
+            typed=given,
             seconds=steps.total_seconds(),
         )
 
@@ -175,7 +197,7 @@ class _Finding:
 
     def _sides(self) -> tuple[str, ...]:
         waiting = ("unlabelled",) * (len(self._files) - self._labelled)
-        if self._hopeless:
+        if self._steps.unsplit:
             return ("none",) * self._labelled + waiting
         return (*map(str, self._steps.split.sides), *waiting)
 
@@ -219,7 +241,7 @@ class _Finding:
 
     def _shortcuts(self, measured: Measured) -> list[Shortcut]:
         steps = self._steps
-        if self._hopeless or len(steps.dataset.classes) < 2:
+        if len(steps.dataset.classes) < 2:
             return []
         found = shortcuts(
             measured.properties(range(self._labelled)),
@@ -231,6 +253,18 @@ class _Finding:
         return [each for each in found if each.is_shortcut]
 
 
+def _annotated(steps: Steps) -> str:
+    """Say how many images bear an annotation that counts."""
+    lying = {file.path: file.label for file in steps.lying.files}
+    relabelled = sum(file.label != lying[file.path] for file in steps.corrected.files)
+    excluded = sum(item.reason is SkipReason.EXCLUDED for item in steps.corrected.skipped)
+    said = [steps.annotations.get(file.content) for file in steps.corrected.files]
+    ambiguous = sum(each is not None and each.ambiguous for each in said)
+    counts = {"another label than the folder": relabelled, "excluded": excluded, "ambiguous": ambiguous}
+    words = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f"Annotations count: {', '.join(words)}. `gingham label history` lists them." if words else ""
+
+
 def _beside(table: Path) -> Path:
     return table.with_name("suspects.csv" if table.name == "images.csv" else f"{table.stem}-suspects.csv")
 
@@ -239,7 +273,7 @@ def _corrections(result: CheckResult) -> str:
     """Write the suspect labels as a table that ``gingham label import`` reads, the most suspect first."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(("path", "label", "label_now", "probability", "content"))
+    writer.writerow(SUSPECT_COLUMNS)
     table = result.table
     for row in result.suspects:
         file = table.files[row]

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from gingham.collect.attribution import COLUMNS as CREDIT_COLUMNS
 from gingham.collect.attribution import Credit, write_credits
 from gingham.collect.ledger import Ledger
 from gingham.collect.licences import CODES
 from gingham.collect.records import Outcome, Status
 from gingham.config import Config
-from gingham.errors import UnavailableError, UsageError
+from gingham.errors import UnavailableError, UsageError, did_you_mean
 from gingham.project import ProjectFolder, whole_file
-from gingham.project.files import refuse_unwritable, user_path
+from gingham.project.files import refuse_foreign, refuse_unwritable, user_path
 from gingham.records import display_path, spreadsheet_cell
 from gingham.workflow.image_steps import locate_dataset
 
@@ -87,9 +88,13 @@ def collect_status(
         If it cannot be written.
     """
     file = None if output is None else _file(output, (".csv",))
+    if file is not None:
+        refuse_foreign(file, ",".join(COLUMNS))
     name = folder.name_of(locate_dataset(folder, config, images))
     with _ledger(folder) as ledger:
         counts = ledger.counts(name)
+        if not counts:
+            raise _unknown(name, ledger)
         if file is not None:
             _write(file, _status_lines(ledger, name))
         left = counts.pop(None, 0)
@@ -112,19 +117,25 @@ def collect_attribution(
         If nothing was collected into the dataset, or the file cannot be written.
     """
     file = _file(output, (".md", ".csv"))
+    refuse_foreign(file, CREDITS[file.suffix.lower()])
     name = folder.name_of(locate_dataset(folder, config, images))
     with _ledger(folder) as ledger:
         if not ledger.counts(name).get(Status.OK, 0):
-            raise UnavailableError(
-                f"No image of {display_path(name)} was collected with this project. Type `gingham collect --help`, or "
-                "name the folder: gingham collect attribution images/collected"
-            )
+            raise _unknown(name, ledger)
         with folder.index() as index:
             moved = index.moved(name, ledger.stored(name))
         counted = _Counted(ledger.credits(name, moved))
         kind: Literal["md", "csv"] = "csv" if file.suffix.lower() == ".csv" else "md"
         _write(file, write_credits(counted, kind))
         return AttributionResult(name, counted.images, counted.unknown, file, _warnings(ledger))
+
+
+def _unknown(name: str, ledger: Ledger) -> UnavailableError:
+    known = ledger.datasets()
+    others = (
+        f" Collected were: {', '.join(map(display_path, known))}." if known else " `gingham collect --help` says how."
+    )
+    return UnavailableError(f"No image of {display_path(name)} was collected.{did_you_mean(name, known)}{others}")
 
 
 class _Counted:
@@ -142,6 +153,7 @@ class _Counted:
             yield credit
 
 
+CREDITS = {".csv": ",".join(CREDIT_COLUMNS), ".md": "# Credits\n\nTitles, creators and licences are what the providers"}
 COLUMNS = ("label", "url", *(field.name for field in fields(Outcome)))
 
 

@@ -238,7 +238,9 @@ class _Collecting:
     def add_list(self, file: Path) -> None:
         digest = file_digest(file)
         if not self._ledger.has_list(self._name, digest):
-            self._new = self._ledger.add(self._name, self._told(read_links(file), file.stat().st_size))
+            self._new = self._ledger.add(
+                self._name, self._told(read_links(file), file.stat().st_size if file.is_file() else 0)
+            )
             self._ledger.note_list(self._name, digest)
 
     def _told(self, links: Iterable[Link], size: int) -> Iterator[Link]:
@@ -294,6 +296,9 @@ class _Collecting:
     def fetch(self, retry: Retry | None, reports: list[SearchReport] | None = None) -> CollectResult:
         if retry is not None:
             self._ledger.reopen(self._name, retry, self._root)
+        settings = self._config.collection
+        allowed = {Status.BLOCKED_ADDRESS: settings.allow_private, Status.NOAI: not settings.noai}
+        self._ledger.want_again(self._name, [status for status, now_allowed in allowed.items() if now_allowed])
         now: Mapping[Status, int] = {}
         if self._ledger.counts(self._name).get(None, 0):
             now = download(

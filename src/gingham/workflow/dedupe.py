@@ -60,7 +60,7 @@ class DedupeResult:
     kept: tuple[tuple[str, str], ...]
     linked: tuple[str, ...]
     warnings: tuple[str, ...]
-    typed: Typed = Typed()
+    typed: Typed
 
     @property
     def moved(self) -> int:

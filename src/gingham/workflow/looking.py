@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,16 @@ from gingham.curate import group_images
 from gingham.errors import DataError, UsageError
 from gingham.evaluate.check_page import MOST_CARDS, Card, Section, render_check
 from gingham.evaluate.next_images import Reason, next_images
-from gingham.evaluate.wording import percent
 from gingham.project import ProjectFolder, write_whole
+from gingham.project.files import refuse_foreign
 from gingham.records import ImageFile, display_path, spreadsheet_cell
 from gingham.workflow.check_report import thumbnail
 from gingham.workflow.page_path import page_path
 from gingham.workflow.steps import Progress, Steps
 from gingham.workflow.suspicion import out_of_fold_opinions
+from gingham.workflow.typed import Typed, typed
 
-__all__ = ["Candidate", "NextResult", "next_up"]
+__all__ = ["Candidate", "NextResult", "correction", "next_up"]
 
 TITLES = {
     Reason.SUSPECT: "Suspect labels",
@@ -91,6 +91,8 @@ class NextResult:
     page, csv : Path
         What was written.
     notes : tuple of str
+    typed : Typed
+        For what to type next.
     seconds : mapping of str to float
     """
 
@@ -101,6 +103,7 @@ class NextResult:
     page: Path
     csv: Path
     notes: tuple[str, ...]
+    typed: Typed
     seconds: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
@@ -156,9 +159,11 @@ def next_up(
     page = page_path(output, "next.html")
     with folder.lock("next"):
         steps = Steps(folder, config, images, progress)
-        found = tuple(_candidates(steps, count))
+        table = None if page is None else page.with_suffix(".csv")
         page = page or folder.root / "next" / Path(steps.name).name / "report.html"
-        table = page.with_name("images.csv" if output is None else f"{page.stem}.csv")
+        table = table or page.with_name("images.csv")
+        refuse_foreign(table, ",".join(COLUMNS))
+        found = tuple(_candidates(steps, count))
         result = NextResult(
             dataset=steps.name,
             images=found,
@@ -167,11 +172,17 @@ def next_up(
             page=page,
             csv=table,
             notes=tuple(steps.index_warnings),
+            typed=typed(folder, images),
             seconds=steps.total_seconds(),
         )
         write_whole(table, _table(result))
         write_whole(page, _page(result, steps))
         return result
+
+
+def correction(given: Typed, image: Candidate) -> str:
+    """Return the command that corrects an image; only what is probably wrong is suggested a class."""
+    return given.label(image.path, image.suggested if image.reason == Reason.SUSPECT else "")
 
 
 def _candidates(steps: Steps, count: int) -> list[Candidate]:
@@ -216,14 +227,17 @@ def _candidates(steps: Steps, count: int) -> list[Candidate]:
     ]
 
 
+COLUMNS = ("path", "label", "suggested_label", "label_now", "reason", "probability", "why", "content")
+
+
 def _table(result: NextResult) -> str:
-    """Write the images as a table that ``gingham label import`` reads once the last words are the class."""
+    """Write the images as a table whose empty column ``label`` a person fills in for ``gingham label import``."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(("path", "label", "label_now", "reason", "probability", "why", "content"))
+    writer.writerow(COLUMNS)
     for each in result.images:
-        texts = map(spreadsheet_cell, (each.path, each.suggested, each.label))
-        writer.writerow((*texts, each.reason, round(each.probability, 4), spreadsheet_cell(each.why), each.content))
+        path, suggested, label, why = map(spreadsheet_cell, (each.path, each.suggested, each.label, each.why))
+        writer.writerow((path, "", suggested, label, each.reason, round(each.probability, 4), why, each.content))
     return stream.getvalue()
 
 
@@ -236,14 +250,13 @@ def _page(result: NextResult, steps: Steps) -> str:
                 path=each.path,
                 thumbnail=thumbnail(steps.root, each.path, steps.config.preprocess.max_pixels),
                 label=each.label,
-                suggested=each.suggested if each.suggested != each.label else "",
-                facts=(f"{percent(each.probability)} {each.suggested}" if reason != Reason.SUSPECT else each.why,),
+                suggested=each.suggested if reason == Reason.SUSPECT else "",
+                facts=(each.why,),
             )
             for each in of_it[:MOST_CARDS]
         ]
         if of_it:
-            first = shlex.join([display_path(of_it[0].path), display_path(of_it[0].suggested)])
-            commands = (f"gingham label {first}",)
+            commands = (correction(result.typed, of_it[0]),)
             sections.append(
                 Section(
                     reason.value, TITLES[reason], len(of_it), "image", MEANINGS[reason], commands, cards=cards,

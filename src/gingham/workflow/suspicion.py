@@ -22,7 +22,8 @@ class Opinions:
     Parameters
     ----------
     rows : intp array of shape (m,)
-        Positions of the images in ``steps.files``; pictures under two labels and lost files are not among them.
+        Positions of the images in ``steps.files``; not among them are pictures under two labels, lost files, and the
+        only image of a class.
     probabilities : float64 array of shape (m, n_classes)
         Out of fold, pooled with the neighbours' votes.
     suspects : Suspects
@@ -48,10 +49,11 @@ def out_of_fold_opinions(steps: Steps) -> Opinions:
     from gingham.curate.neighbours import neighbour_votes
     from gingham.curate.suspects import doubted, pooled, suspect_labels
 
-    made = steps.untrained
+    made = steps.features_of(steps.files)
     usable = made.ok.copy()
     usable[[row for conflict in steps.conflicts for row in conflict.indices]] = False
-    rows = np.flatnonzero(usable)
+    counts = np.bincount(steps.labels[usable], minlength=len(steps.classes))
+    rows = np.flatnonzero(usable & (counts[steps.labels] > 1))
     features, labels, groups = made.features[rows], steps.labels[rows], steps.groups[rows]
     settings = steps.config.svm
     with steps.timed("train"):

@@ -156,10 +156,10 @@ class Asker:
                 if blocked_address(error):
                     raise ProviderError(
                         self.provider,
-                        f"{self.provider} is not at a public address; --collection.allow_private true would allow it.",
+                        f"{self.provider} is not at a public address; --allow-private would allow it.",
                     ) from None
                 raise PassingError(
-                    self.provider, f"{self.provider} could not be reached ({type(error).__name__})."
+                    self.provider, f"{self.provider} could not be reached. Is this machine online?"
                 ) from None
         return self._object(body), wait
 
@@ -216,7 +216,7 @@ class Asker:
         if wait is not None and wait > self.settings.max_wait:
             return ProviderError(
                 self.provider,
-                f"{sentence} It asks to wait {wait:,.0f} seconds, longer than collection.max_wait "
+                f"{sentence} It asks to wait {wait:,.0f} seconds, longer than --max-wait "
                 f"({self.settings.max_wait:g}). Run the same command again later: it goes on from here.",
             )
         return PassingError(self.provider, f"{sentence} Run the same command again later: it goes on from here.", wait)

@@ -79,8 +79,7 @@ def create_provider(
     known = provider_names()
     if name not in _REGISTRY:
         raise ConfigError(
-            f"collection.providers names `{name}`, which is not there. There are {', '.join(known)}."
-            f"{did_you_mean(name, known)}"
+            f"--providers names `{name}`, which is not there. There are {', '.join(known)}.{did_you_mean(name, known)}"
         )
     factory = _REGISTRY[name]
     return factory(settings, environment or {}) if base is None else factory(settings, environment or {}, base=base)

@@ -34,7 +34,7 @@ _PASSING = frozenset({"maxlag", "ratelimited", "cirrussearch-too-busy-error", "c
 _OF_THE_QUERY = ("bad", "invalid", "cirrussearch", "search")  # how the codes of errors begin that others need not meet
 _CONTACT = (
     'Say whom it may contact: contact = "you@example.org" in the table [collection] of gingham.toml, or '
-    "--collection.contact you@example.org"
+    "--contact you@example.org"
 )
 _FIELDS = "License|LicenseShortName|LicenseUrl|Artist"
 
