@@ -295,7 +295,7 @@ class Project:
         """Write what holds of each annotated image to a CSV file."""
         from gingham import workflow
 
-        return workflow.export_annotations(self.folder, file)
+        return workflow.export_annotations(self.folder, file, self._progress)
 
     def label_import(
         self, file: StrPath, new_classes: bool = False, overrides: Mapping[str, Any] | None = None
@@ -393,13 +393,13 @@ class Project:
         """Count what became of the links of a dataset; ``output`` is a CSV file that lists them all."""
         from gingham import workflow
 
-        return workflow.collect_status(self.folder, self.parameters(), images, output)
+        return workflow.collect_status(self.folder, self.parameters(), images, output, self._progress)
 
     def collect_attribution(self, images: StrPath | None = None, output: StrPath = "CREDITS.md") -> AttributionResult:
         """Write the credits of collected images; see :func:`gingham.workflow.collect_attribution`."""
         from gingham import workflow
 
-        return workflow.collect_attribution(self.folder, self.parameters(), images, output)
+        return workflow.collect_attribution(self.folder, self.parameters(), images, output, self._progress)
 
     def doctor(self, overrides: Mapping[str, Any] | None = None) -> Diagnosis:
         """Say what is installed and which engine, precision and weights will be used."""

@@ -32,6 +32,7 @@ WORDS = {
     "measure": "Measuring images",
     "move": "Moving files",
     "links": "Reading links",
+    "write": "Writing",
     "search": "Searching",
     "download": "Fetching",
 }

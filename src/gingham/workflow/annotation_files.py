@@ -16,10 +16,12 @@ from gingham.project import Kind, ProjectFolder, Said, whole_file
 from gingham.project.files import refuse_foreign, refuse_unwritable, user_path
 from gingham.records import display_path, spreadsheet_cell
 from gingham.workflow.annotating import refuse_unknown_class
+from gingham.workflow.image_steps import Progress
 from gingham.workflow.located import LocatedImage, locate
 
 __all__ = ["AnnotationFile", "export_annotations", "import_annotations"]
 
+AT_ONCE = 10_000
 COLUMNS = ("path", "label", "excluded", "ambiguous", "note", "content")
 YES = {"yes": "yes", "true": "yes", "1": "yes", "x": "yes", "no": "", "false": "", "0": "", "": None}
 
@@ -46,7 +48,9 @@ class AnnotationFile:
         return {"file": display_path(str(self.file)), "images": self.images, "changed": self.changed}
 
 
-def export_annotations(folder: ProjectFolder, output: str | os.PathLike[str]) -> AnnotationFile:
+def export_annotations(
+    folder: ProjectFolder, output: str | os.PathLike[str], progress: Progress | None = None
+) -> AnnotationFile:
     """Write what holds of each annotated image to a CSV file with the columns of ``COLUMNS``.
 
     Cells that a spreadsheet would take for formulas begin with an apostrophe, which `import_annotations` takes away.
@@ -68,11 +72,14 @@ def export_annotations(folder: ProjectFolder, output: str | os.PathLike[str]) ->
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
         table = csv.writer(text)
         table.writerow(COLUMNS)
+        most = annotations.count()
         for content, path, said in annotations.exported():
             flags = ["yes" if flag else "" for flag in (said.excluded, said.ambiguous)]
             cells = [spreadsheet_cell(path), spreadsheet_cell(said.label or ""), *flags, spreadsheet_cell(said.note)]
             table.writerow([*cells, content])
             rows += 1
+            if progress and rows % AT_ONCE == 0:
+                progress("write", rows, max(rows, most))
         text.flush()
         text.detach()
     return AnnotationFile(file, rows)

@@ -7,8 +7,9 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from gingham.collect.attribution import COLUMNS as CREDIT_COLUMNS
 from gingham.collect.attribution import Credit, write_credits
@@ -20,11 +21,13 @@ from gingham.errors import UnavailableError, UsageError, did_you_mean
 from gingham.project import ProjectFolder, whole_file
 from gingham.project.files import refuse_foreign, refuse_unwritable, user_path
 from gingham.records import display_path, spreadsheet_cell
-from gingham.workflow.image_steps import locate_dataset
+from gingham.workflow.image_steps import Progress, locate_dataset
 
 __all__ = ["AttributionResult", "StatusResult", "collect_attribution", "collect_status"]
 
 StrPath = str | os.PathLike[str]
+Row = TypeVar("Row")
+AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,11 @@ class AttributionResult:
 
 
 def collect_status(
-    folder: ProjectFolder, config: Config, images: StrPath | None, output: StrPath | None
+    folder: ProjectFolder,
+    config: Config,
+    images: StrPath | None,
+    output: StrPath | None,
+    progress: Progress | None = None,
 ) -> StatusResult:
     """Count what became of the links of a dataset, and write every link to a CSV file where one is named.
 
@@ -96,14 +103,14 @@ def collect_status(
         if not counts:
             raise _unknown(name, ledger)
         if file is not None:
-            _write(file, _status_lines(ledger, name))
+            _write(file, _status_lines(ledger, name, _Told(progress, sum(counts.values()))))
         left = counts.pop(None, 0)
         ordered = {status: count for status, count in sorted(counts.items(), key=lambda item: -item[1]) if status}
         return StatusResult(name, ordered, left, file, _warnings(ledger))
 
 
 def collect_attribution(
-    folder: ProjectFolder, config: Config, images: StrPath | None, output: StrPath
+    folder: ProjectFolder, config: Config, images: StrPath | None, output: StrPath, progress: Progress | None = None
 ) -> AttributionResult:
     """Write the credits of a dataset's images: who made each, under which licence, and where it was found.
 
@@ -120,11 +127,12 @@ def collect_attribution(
     refuse_foreign(file, CREDITS[file.suffix.lower()])
     name = folder.name_of(locate_dataset(folder, config, images))
     with _ledger(folder) as ledger:
-        if not ledger.counts(name).get(Status.OK, 0):
+        stored = ledger.counts(name).get(Status.OK, 0)
+        if not stored:
             raise _unknown(name, ledger)
         with folder.index() as index:
             moved = index.moved(name, ledger.stored(name))
-        counted = _Counted(ledger.credits(name, moved))
+        counted = _Counted(_Told(progress, stored)(ledger.credits(name, moved)))
         kind: Literal["md", "csv"] = "csv" if file.suffix.lower() == ".csv" else "md"
         _write(file, write_credits(counted, kind))
         return AttributionResult(name, counted.images, counted.unknown, file, _warnings(ledger))
@@ -136,6 +144,20 @@ def _unknown(name: str, ledger: Ledger) -> UnavailableError:
         f" Collected were: {', '.join(map(display_path, known))}." if known else " `gingham collect --help` says how."
     )
     return UnavailableError(f"No image of {display_path(name)} was collected.{did_you_mean(name, known)}{others}")
+
+
+class _Told:
+    """Passes rows on, and tells how many of them there have been."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for done, row in enumerate(rows, start=1):
+            yield row
+            if self._progress and done % AT_ONCE == 0:
+                self._progress("write", done, max(done, self._total))
 
 
 class _Counted:
@@ -157,12 +179,13 @@ CREDITS = {".csv": ",".join(CREDIT_COLUMNS), ".md": "# Credits\n\nTitles, creato
 COLUMNS = ("label", "url", *(field.name for field in fields(Outcome)))
 
 
-def _status_lines(ledger: Ledger, name: str) -> Iterator[str]:
+def _status_lines(ledger: Ledger, name: str, told: _Told) -> Iterator[str]:
     line = io.StringIO(newline="")
     table = csv.writer(line)
     table.writerow(COLUMNS)
-    for row in ledger.rows(name):
-        outcome = [""] * (len(COLUMNS) - 2) if row.outcome is None else list(asdict(row.outcome).values())
+    values = attrgetter(*COLUMNS[2:])
+    for row in told(ledger.rows(name)):
+        outcome = [""] * (len(COLUMNS) - 2) if row.outcome is None else values(row.outcome)
         cells = ["" if cell is None else spreadsheet_cell(str(cell)) for cell in outcome]
         table.writerow([spreadsheet_cell(row.link.label), spreadsheet_cell(row.link.url), *cells])
         if line.tell() > 1 << 16:
