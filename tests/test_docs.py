@@ -49,7 +49,7 @@ def follow(page: Path, folder: Path, **more: str) -> int:
         "GINGHAM_FEATURES__RESOLUTION": "96",
         "GINGHAM_REFINEMENT__EPOCHS": "1",
         "GINGHAM_REFINEMENT__TRAININGS": "1",
-        "GINGHAM_TUNING__MINUTES": "0.1",
+        "GINGHAM_TUNING__MINUTES": "0.05",
         "GINGHAM_TUNING__BACKBONES": "efficientnet_lite0",
         "GINGHAM_TUNING__RESOLUTIONS": "96,128",
     }

@@ -18,9 +18,11 @@ __all__ = [
     "View",
     "Views",
     "content_hash",
+    "count_of",
     "display_path",
     "encodable",
     "percent",
+    "shorten",
     "spreadsheet_cell",
     "views_of",
 ]
@@ -279,6 +281,27 @@ def percent(fraction: float, digits: int = 0) -> str:
         edge = 10.0**-decimals
         value = 100 - edge if value > 50 else edge
     return f"{value:.{decimals}f} %"
+
+
+def count_of(n: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun.
+
+    >>> count_of(1, "image"), count_of(1000, "image"), count_of(2, "class", "classes")
+    ('1 image', '1,000 images', '2 classes')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
+
+
+def shorten(text: str, most: int = 24) -> str:
+    """Cut the middle out of a long name.
+
+    >>> shorten("a" * 20 + "b" * 20, most=11)
+    'aaaaa…bbbbb'
+    """
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
 
 
 def _falsely_whole(value: float, decimals: int) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gingham.cli.texts import near, tabulated
-from gingham.evaluate.wording import count_of
-from gingham.records import display_path
+from gingham.records import count_of, display_path
 
 if TYPE_CHECKING:
     from gingham.collect.records import Status

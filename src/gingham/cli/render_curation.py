@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gingham.cli.texts import near, percents, tabulated
-from gingham.evaluate.wording import count_of, shorten
-from gingham.records import Annotation, Skipped, display_path
+from gingham.records import Annotation, Skipped, count_of, display_path, shorten
 
 if TYPE_CHECKING:
     from gingham.workflow.annotating import AnnotateResult, HistoryResult, UndoResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gingham.records import display_path, percent
+from gingham.records import count_of, display_path, percent, shorten
 
 __all__ = [
     "class_name",
@@ -50,15 +50,6 @@ def short_range(interval: tuple[float, float]) -> str:
     return f"{low}–{high} %"
 
 
-def count_of(n: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun.
-
-    >>> count_of(1, "image"), count_of(1000, "image"), count_of(2, "class", "classes")
-    ('1 image', '1,000 images', '2 classes')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
-
-
 def listing(items: Sequence[str], most: int = 5) -> str:
     """Join items in a sentence, and count those that are left out.
 
@@ -68,18 +59,6 @@ def listing(items: Sequence[str], most: int = 5) -> str:
     if len(items) > most:
         return f"{', '.join(items[:most])} and {len(items) - most:,} more"
     return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
-
-
-def shorten(text: str, most: int = 24) -> str:
-    """Cut the middle out of a long name.
-
-    >>> shorten("a" * 20 + "b" * 20, most=11)
-    'aaaaa…bbbbb'
-    """
-    if len(text) <= most:
-        return text
-    head = most // 2
-    return f"{text[:head]}…{text[len(text) - (most - head - 1) :]}"
 
 
 def quoted(name: str) -> str:
