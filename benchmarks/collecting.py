@@ -128,13 +128,13 @@ def serve() -> None:
 
 
 def by_gingham(file: Path, folder: Path) -> dict[str, Any]:
-    """Download by Gingham's engine; with its defaults, but for the limit of one server."""
+    """Download by Gingham's engine: its defaults, but for the limit of one server, and one try like the others."""
     from gingham.collect.downloading import download
     from gingham.collect.ledger import Ledger
     from gingham.collect.links import read_links
     from gingham.config import Collection
 
-    settings = Collection(concurrency=CONCURRENCY, per_host=CONCURRENCY, allow_private=True)
+    settings = Collection(concurrency=CONCURRENCY, per_host=CONCURRENCY, retries=0, allow_private=True)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.add("photos", read_links(file))
         download(ledger, "photos", folder / "photos", settings)
